@@ -1,0 +1,161 @@
+"""LiteLLM's own configuration for a tenant, as data.
+
+LiteLLM ignores what it does not know and much that stands in the wrong section, so every key here
+has been seen to take effect.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from tenants.model import Cache, CacheMode, Deployment, Fallbacks, LiteLLM, Model, Strategy, Tenant
+
+Json = dict[str, Any]
+
+STRATEGIES = {
+    Strategy.WEIGHTED: "simple-shuffle",
+    Strategy.LEAST_BUSY: "least-busy",
+    Strategy.FASTEST: "latency-based-routing",
+}
+CACHE_MODES = {CacheMode.OPT_IN: "default_off", CacheMode.ON: "default_on"}
+
+REDIS = {
+    "host": "os.environ/REDIS_HOST",
+    "port": "os.environ/REDIS_PORT",
+    "password": "os.environ/REDIS_PASSWORD",
+    "namespace": "litellm",
+}
+
+DEMO_PROVIDER = "cloudfreedom"
+DEMO_MODEL = "demo-model"
+DEMO_EMBEDDING = "demo-embedding"
+DEMO_INPUT_PER_MILLION = Decimal(1)
+DEMO_OUTPUT_PER_MILLION = Decimal(4)
+
+
+def litellm_config(tenant: Tenant) -> Json:
+    """What `/etc/litellm/config.yaml` holds.
+
+    The container's environment has `LITELLM_MASTER_KEY`, `REDIS_HOST`, `REDIS_PORT`,
+    `REDIS_PASSWORD`, a variable for each provider key (see `provider_key_env`) and what
+    `gateway.auth` reads.
+    """
+    litellm = tenant.litellm
+    return {
+        "model_list": list(_deployments(litellm)) or _demo_deployments(),
+        "litellm_settings": _litellm_settings(litellm),
+        "router_settings": _router_settings(litellm),
+        "general_settings": {
+            "master_key": "os.environ/LITELLM_MASTER_KEY",
+            "custom_auth": "gateway.auth.authenticate",
+            # Without it a request that custom_auth let in may do everything.
+            "custom_auth_run_common_checks": True,
+            "coordination_redis": dict(REDIS),
+        },
+    }
+
+
+def provider_key_env(name: str) -> str:
+    """Variable that holds a provider's key.
+
+    It is none of the names that LiteLLM knows, such as OPENAI_API_KEY: with one of those its
+    `/openai/…` routes would reach the provider past every check, at no cost.
+    """
+    return f"PROVIDER_KEY_{name.upper().replace('-', '_')}"
+
+
+def _deployments(litellm: LiteLLM) -> Iterator[Json]:
+    for model in litellm.models:
+        for number, deployment in enumerate(model.deployments, start=1):
+            yield _deployment(litellm, model, deployment, number)
+
+
+def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: int) -> Json:
+    params: Json = {
+        "model": deployment.model,
+        "api_key": f"os.environ/{provider_key_env(deployment.key_name)}",
+        "weight": deployment.weight,
+    }
+    if deployment.api_base:
+        params["api_base"] = str(deployment.api_base).rstrip("/")
+    if deployment.requests_per_minute:
+        params["rpm"] = deployment.requests_per_minute
+    if deployment.tokens_per_minute:
+        params["tpm"] = deployment.tokens_per_minute
+    if deployment.price:
+        params |= _price(deployment.price.input_per_million, deployment.price.output_per_million)
+    info = {
+        "id": f"{model.name}/{number}",
+        # The router's own setting of this name is ignored when it is LiteLLM's default, 3.
+        "allowed_fails": litellm.routing.allowed_failures,
+    }
+    return {"model_name": model.name, "litellm_params": params, "model_info": info}
+
+
+def _price(input_per_million: Decimal, output_per_million: Decimal) -> Json:
+    prompt = float(input_per_million / 1_000_000)
+    return {
+        "input_cost_per_token": prompt,
+        "output_cost_per_token": float(output_per_million / 1_000_000),
+        # Prompt tokens that the provider had cached would cost nothing.
+        "cache_read_input_token_cost": prompt,
+        "cache_creation_input_token_cost": prompt,
+    }
+
+
+def _demo_deployments() -> list[Json]:
+    price = _price(DEMO_INPUT_PER_MILLION, DEMO_OUTPUT_PER_MILLION)
+    return [
+        {
+            "model_name": name,
+            "litellm_params": {"model": f"{DEMO_PROVIDER}/{name}", **price},
+            "model_info": {"id": f"{name}/1", "mode": mode},
+        }
+        for name, mode in ((DEMO_MODEL, "chat"), (DEMO_EMBEDDING, "embedding"))
+    ]
+
+
+def _litellm_settings(litellm: LiteLLM) -> Json:
+    settings: Json = {
+        "drop_params": True,
+        # A caller could otherwise keep a request out of the usage log.
+        "global_disable_no_log_param": True,
+        **_cache(litellm.cache),
+    }
+    if not litellm.models:
+        handler = "gateway.demo_model.demo_model"
+        settings["custom_provider_map"] = [{"provider": DEMO_PROVIDER, "custom_handler": handler}]
+    return settings
+
+
+def _cache(cache: Cache) -> Json:
+    if cache.mode is CacheMode.OFF:
+        return {}
+    return {
+        "cache": True,
+        "cache_params": {
+            "type": "redis",
+            **REDIS,
+            "mode": CACHE_MODES[cache.mode],
+            "ttl": cache.ttl,
+            # Conversations of more than four messages would not be cached.
+            "max_messages": None,
+        },
+    }
+
+
+def _router_settings(litellm: LiteLLM) -> Json:
+    routing = litellm.routing
+    return {
+        "routing_strategy": STRATEGIES[routing.strategy],
+        "num_retries": routing.retries,
+        "timeout": routing.timeout,
+        "cooldown_time": routing.cooldown,
+        "optional_pre_call_checks": ["enforce_model_rate_limits"],
+        "fallbacks": _fallbacks(litellm.fallbacks),
+        "context_window_fallbacks": _fallbacks(litellm.context_window_fallbacks),
+    }
+
+
+def _fallbacks(fallbacks: Fallbacks) -> list[Json]:
+    return [{model: others} for model, others in fallbacks.items()]
