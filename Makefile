@@ -1,0 +1,32 @@
+# Everything works on a bare Debian 12 or 13; `make demo` and `make test` need nothing else.
+PYTHON := .venv/bin/python
+
+.PHONY: demo test lint unit bench clean
+
+demo: .venv/demo  ## Bring the demo tenant up and print how to use it
+	@.venv/bin/cloudfreedom demo
+
+clean: .venv/demo  ## Take the demo tenant down; its data stays
+	@.venv/bin/cloudfreedom clean
+
+test: lint unit  ## Everything, end to end on every way up that this machine has
+	$(PYTHON) -m pytest tests/e2e
+
+lint: .venv/test
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+unit: .venv/test
+	$(PYTHON) -m pytest tests/unit
+
+bench: .venv/test  ## Ratios, measured side by side
+	$(PYTHON) -m tests.bench
+
+.venv/demo: requirements.txt pyproject.toml
+	tools/venv requirements.txt
+	@touch $@
+
+.venv/test: requirements-dev.txt pyproject.toml
+	tools/venv requirements-dev.txt
+	@touch .venv/demo $@

@@ -1,0 +1,22 @@
+"""The Pulumi program: the tenant that this stack is named after."""
+
+from pathlib import Path
+
+import pulumi
+
+from components.stack_config import StackConfigError, docker_hosts, read_stack_config
+from components.tenant_stack import TenantStack, TenantStackArgs
+from images.catalog import ImageError, load_catalog
+from tenants.loader import load
+from tenants.problem import TenantError
+
+try:
+    config = read_stack_config()
+    tenant = load(pulumi.get_stack(), hosts=docker_hosts(Path(__file__).parent))
+    images = load_catalog(config.images, config.image_overrides)
+    stack = TenantStack(args=TenantStackArgs(tenant=tenant, config=config, images=images))
+except (StackConfigError, TenantError, ImageError) as error:
+    raise pulumi.RunError(str(error)) from None
+
+for name, value in stack.outputs.items():
+    pulumi.export(name, value)

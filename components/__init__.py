@@ -1,0 +1,1 @@
+"""How a tenant is deployed: one component a part, on one hardened `Service`."""

@@ -1,0 +1,13 @@
+"""How a tenant reaches the shared services, which live on no network of its own."""
+
+from tenants.model import Tenant
+
+
+def core_hosts(tenant: Tenant) -> list[str]:
+    """Names of core services that the tenant's Docker host publishes itself.
+
+    A name without a dot, such as the default `billing-api`, is no public one: it leads to
+    the host. Any other is resolved as usual.
+    """
+    names = (tenant.billing.url.host, tenant.pocketbase.url.host)
+    return [name for name in names if name and "." not in name]

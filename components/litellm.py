@@ -1,0 +1,106 @@
+"""LiteLLM: the model gateway."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files as package_files
+
+import pulumi
+import yaml
+
+from components.core import core_hosts
+from components.host import Host
+from components.litellm_config import litellm_config, provider_key_env
+from components.network import Networks
+from components.postgres import database_url
+from components.secrets import Secrets
+from components.service import Health, Listener, Service, ServiceArgs
+from images.catalog import Image
+from tenants.model import Tenant
+
+PORT = 4000
+_USER = 65534  # `nobody` in the image
+_FILES = "/etc/litellm"
+_READY = f"http://127.0.0.1:{PORT}/health/readiness"
+
+
+class LiteLLM(pulumi.ComponentResource):
+    """The tenant's gateway to its models, with the code of `gateway/` loaded into it."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Tenant,
+        image: Image,
+        host: Host,
+        networks: Networks,
+        secrets: Secrets,
+        provider_keys: Mapping[str, pulumi.Output[str]],
+        after: Sequence[Service] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("cloudfreedom:tenant:LiteLLM", f"{tenant.slug}-litellm", None, opts)
+        args = ServiceArgs(
+            tenant=tenant,
+            part="litellm",
+            image=image,
+            user=_USER,
+            command=["litellm", "--config", f"{_FILES}/config.yaml", "--port", str(PORT)],
+            limits=tenant.litellm,
+            networks=[networks.data, networks.apps],
+            health=Health(
+                command=f"python3 -c 'import urllib.request as r; r.urlopen(\"{_READY}\")'"
+            ),
+            env=_env(tenant),
+            secret_env=_secret_env(image, secrets, provider_keys),
+            files={
+                f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
+                **{f"{_FILES}/gateway/{name}": text for name, text in _gateway().items()},
+            },
+            listener=Listener(address=str(tenant.bind), host_port=tenant.litellm.port, port=PORT),
+            core_hosts=core_hosts(tenant),
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        Service(args=args, host=host, after=after, opts=child)
+        self.register_outputs({})
+
+
+def _env(tenant: Tenant) -> dict[str, str]:
+    limits = tenant.litellm.rate_limits
+    per_person = {
+        "USER_REQUESTS_PER_MINUTE": limits.requests_per_minute,
+        "USER_TOKENS_PER_MINUTE": limits.tokens_per_minute,
+    }
+    return {
+        "PYTHONPATH": _FILES,
+        "HOME": "/tmp",
+        "REDIS_HOST": "redis",
+        "REDIS_PORT": "6379",
+        # The price map of the package: one that is downloaded could change what things cost.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        **{name: str(limit) for name, limit in per_person.items() if limit},
+    }
+
+
+def _secret_env(
+    image: Image, secrets: Secrets, provider_keys: Mapping[str, pulumi.Output[str]]
+) -> dict[str, pulumi.Output[str]]:
+    env = {
+        "LITELLM_MASTER_KEY": secrets.litellm_master,
+        "OPENWEBUI_API_KEY": secrets.litellm_openwebui,
+        "OPENWEBUI_JWT_SECRET": secrets.openwebui_identity,
+        "REDIS_PASSWORD": secrets.redis,
+        **{provider_key_env(name): key for name, key in provider_keys.items()},
+    }
+    if image.can("database"):
+        env["DATABASE_URL"] = database_url("postgresql", "litellm", secrets.litellm_database)
+        env["LITELLM_SALT_KEY"] = secrets.litellm_salt
+    return env
+
+
+def _gateway() -> dict[str, str]:
+    """The files of `gateway/`, by name."""
+    return {
+        path.name: path.read_text(encoding="utf-8")
+        for path in package_files("gateway").iterdir()
+        if path.name.endswith(".py")
+    }

@@ -1,0 +1,146 @@
+"""Open WebUI: the chat."""
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+
+from components import litellm
+from components.core import core_hosts
+from components.host import Host
+from components.network import Networks
+from components.postgres import database_url
+from components.redis import redis_url
+from components.secrets import Secrets
+from components.service import Health, Listener, Service, ServiceArgs, Storage
+from components.volumes import Volumes
+from images.catalog import Image
+from tenants.model import Tenant
+
+PORT = 8080
+_USER = 1000  # the image has no user of its own
+_DATA = "/app/backend/data"
+_READY = f"http://127.0.0.1:{PORT}/ready"
+_REDIS_DATABASE = 1
+
+
+class OpenWebUI(pulumi.ComponentResource):
+    """The tenant's chat.
+
+    Attributes:
+        url: where people open it.
+        admin_email: login of the first admin.
+    """
+
+    url: str
+    admin_email: str
+
+    def __init__(
+        self,
+        *,
+        tenant: Tenant,
+        image: Image,
+        host: Host,
+        networks: Networks,
+        volumes: Volumes,
+        secrets: Secrets,
+        after: Sequence[Service] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("cloudfreedom:tenant:OpenWebUI", f"{tenant.slug}-openwebui", None, opts)
+        self.url = public_url(tenant)
+        self.admin_email = f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
+        args = ServiceArgs(
+            tenant=tenant,
+            part="openwebui",
+            image=image,
+            user=_USER,
+            command=[
+                *("python3", "-m", "uvicorn", "open_webui.main:app"),
+                *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
+            ],
+            limits=tenant.openwebui,
+            networks=[networks.data, networks.apps],
+            health=Health(
+                command=f"python3 -c 'import urllib.request as r; r.urlopen(\"{_READY}\")'",
+                start_seconds=180,
+            ),
+            env=_env(tenant, self.url, self.admin_email),
+            secret_env=_secret_env(secrets),
+            storage=Storage(volume=volumes.openwebui, path=_DATA, hand_over=True),
+            listener=Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT),
+            core_hosts=core_hosts(tenant),
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        Service(args=args, host=host, after=after, opts=child)
+        self.register_outputs({"url": self.url})
+
+
+def public_url(tenant: Tenant) -> str:
+    """Where people open the chat."""
+    if tenant.domain:
+        return f"https://{tenant.domain}"
+    return f"http://{tenant.bind}:{tenant.openwebui.port}"
+
+
+def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
+    switches = {
+        # What the tenant's file says wins over what an admin once stored.
+        "ENABLE_PERSISTENT_CONFIG": False,
+        "ENABLE_SIGNUP": tenant.openwebui.signup,
+        "BYPASS_MODEL_ACCESS_CONTROL": True,
+        "ENABLE_FORWARD_USER_INFO_HEADERS": True,
+        # Files go into the prompt whole: the image has no embedding model of its own.
+        "BYPASS_EMBEDDING_AND_RETRIEVAL": True,
+        # Nothing calls out by itself.
+        "OFFLINE_MODE": True,
+        "ENABLE_OLLAMA_API": False,
+        "ENABLE_VERSION_UPDATE_CHECK": False,
+        "ENABLE_COMMUNITY_SHARING": False,
+        "ENABLE_EVALUATION_ARENA_MODELS": False,
+        # One message is one request to a model.
+        "ENABLE_TITLE_GENERATION": False,
+        "ENABLE_TAGS_GENERATION": False,
+        "ENABLE_FOLLOW_UP_GENERATION": False,
+        "ENABLE_AUTOCOMPLETE_GENERATION": False,
+        "WEBUI_SESSION_COOKIE_SECURE": url.startswith("https:"),
+        "WEBUI_AUTH_COOKIE_SECURE": url.startswith("https:"),
+    }
+    texts = {
+        "WEBUI_NAME": tenant.name,  # the product's own name stays beside it
+        "WEBUI_URL": url,
+        "CORS_ALLOW_ORIGIN": ";".join(_origins(tenant, url)),
+        "WEBUI_ADMIN_EMAIL": admin_email,
+        "WEBUI_ADMIN_NAME": f"{tenant.name} Admin",
+        "DEFAULT_USER_ROLE": "user",
+        "DEFAULT_MODEL_METADATA": json.dumps({"capabilities": {"builtin_tools": False}}),
+        "JWT_EXPIRES_IN": f"{tenant.openwebui.session}s",
+        "OPENAI_API_BASE_URL": f"http://litellm:{litellm.PORT}/v1",
+        "WEBSOCKET_MANAGER": "redis",
+        "DATA_DIR": _DATA,
+        "STATIC_DIR": "/tmp/static",
+        "HOME": "/tmp",
+    }
+    return texts | {name: str(on).lower() for name, on in switches.items()}
+
+
+def _origins(tenant: Tenant, url: str) -> list[str]:
+    """Addresses that a browser may have opened the chat at."""
+    if tenant.domain:
+        return [url]
+    if tenant.bind.is_loopback:
+        return [url, f"http://localhost:{tenant.openwebui.port}"]
+    return ["*"]  # the host's own names are not known here
+
+
+def _secret_env(secrets: Secrets) -> dict[str, pulumi.Output[str]]:
+    redis = redis_url(secrets.redis, database=_REDIS_DATABASE)
+    return {
+        "DATABASE_URL": database_url("postgresql+psycopg", "openwebui", secrets.openwebui_database),
+        "REDIS_URL": redis,
+        "WEBSOCKET_REDIS_URL": redis,
+        "OPENAI_API_KEY": secrets.litellm_openwebui,
+        "FORWARD_USER_INFO_HEADER_JWT_SECRET": secrets.openwebui_identity,
+        "WEBUI_SECRET_KEY": secrets.openwebui_session,
+        "WEBUI_ADMIN_PASSWORD": secrets.openwebui_admin,
+    }

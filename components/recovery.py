@@ -1,0 +1,70 @@
+"""Heals what a killed `up` left on a Docker host, and tells why a container is not ready.
+
+Imported only when something is created, since Docker's client takes half a second to load.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import DockerException
+
+from components.labels import TENANT
+
+_LOG_LINES = 15
+
+
+def _connect(address: str) -> closing[DockerClient]:
+    return closing(DockerClient(base_url=address, use_ssh_client=address.startswith("ssh://")))
+
+
+def remove_leftover(address: str, slug: str, *, kind: str, name: str) -> None:
+    """Remove the container or network `name` if it is there and the tenant's own.
+
+    Args:
+        address: the Docker host (`unix://`, `tcp://` or `ssh://`).
+        slug: the tenant.
+        kind: type token of the resource that is about to be created.
+        name: its name on the host.
+
+    Pulumi creates only what is not in its state, so whatever has the name then was made by
+    an `up` that was killed before it could write it down.
+    """
+    with _connect(address) as client:
+        if kind == "docker:index/container:Container":
+            for container in client.containers.list(all=True, filters={"name": f"^/{name}$"}):
+                if container.labels.get(TENANT) == slug:
+                    container.stop()
+                    container.remove(v=True)
+        else:
+            for network in client.networks.list(names=[f"^{name}$"]):
+                if (network.attrs["Labels"] or {}).get(TENANT) == slug:
+                    network.remove()
+
+
+def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) -> str:
+    """Why a container or network could not be made, in words.
+
+    Args:
+        address: the Docker host.
+        inputs: what the resource should have been.
+        errors: what the provider said, newest first.
+    """
+    name, cause = inputs["name"], errors[0] if errors else ""
+    if "already allocated" in cause or "address already in use" in cause:
+        ports = ", ".join(f"{port['ip']}:{port['external']}" for port in inputs["ports"])
+        return (
+            f"{name}: {ports} of the Docker host is taken: stop what uses it,"
+            " or choose another port in the tenant's file"
+        )
+    return f"{name} did not become ready. Its last lines:\n{_last_lines(address, name)}"
+
+
+def _last_lines(address: str, name: str) -> str:
+    try:
+        with _connect(address) as client:
+            log: bytes = client.containers.get(name).logs(tail=_LOG_LINES)
+    except DockerException as error:
+        return f"(none: {error})"
+    return log.decode(errors="replace").strip() or "(it printed nothing)"

@@ -1,0 +1,55 @@
+"""Redis (Valkey): cache, rate limits and sessions, kept on disk."""
+
+import pulumi
+
+from components.host import Host
+from components.network import Networks
+from components.secrets import Secrets
+from components.service import SECRETS, Health, Service, ServiceArgs, Storage, script
+from components.volumes import Volumes
+from images.catalog import Image
+from tenants.model import Tenant
+
+_USER = 999  # `valkey` in the image
+_CONFIG = "/etc/cloudfreedom/redis/valkey.conf"
+_PING = f"""REDISCLI_AUTH="$(cut -d' ' -f2 {SECRETS}/requirepass.conf)" valkey-cli ping"""
+
+
+class Redis(pulumi.ComponentResource):
+    """The tenant's key-value store."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Tenant,
+        image: Image,
+        host: Host,
+        networks: Networks,
+        volumes: Volumes,
+        secrets: Secrets,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("cloudfreedom:tenant:Redis", f"{tenant.slug}-redis", None, opts)
+        # The rest is for copies of pages while the append-only file is rewritten.
+        max_memory = tenant.redis.memory_mb * 6 // 10
+        args = ServiceArgs(
+            tenant=tenant,
+            part="redis",
+            image=image,
+            user=_USER,
+            command=["valkey-server", _CONFIG, "--maxmemory", f"{max_memory}mb"],
+            limits=tenant.redis,
+            networks=[networks.data],
+            health=Health(command=f"{_PING} | grep -qx PONG"),
+            files={_CONFIG: script("valkey.conf")},
+            secret_files={"requirepass.conf": pulumi.Output.concat("requirepass ", secrets.redis)},
+            storage=Storage(volume=volumes.redis, path="/data"),
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        self.service = Service(args=args, host=host, opts=child)
+        self.register_outputs({})
+
+
+def redis_url(password: pulumi.Output[str], *, database: int) -> pulumi.Output[str]:
+    """Address of one of the numbered databases."""
+    return pulumi.Output.concat("redis://:", password, f"@redis:6379/{database}")

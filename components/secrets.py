@@ -1,0 +1,57 @@
+"""The secrets of a tenant: made once, each replaced by raising its number in `rotation`."""
+
+import pulumi
+import pulumi_random as random
+
+from components.stack_config import Rotation
+from tenants.model import Tenant
+
+_BYTES = 32
+
+
+class Secrets(pulumi.ComponentResource):
+    """Values that nobody chose, in hexadecimal, so that no URL or shell needs quoting.
+
+    Attributes:
+        litellm_database: password of LiteLLM's database role.
+        openwebui_database: password of Open WebUI's database role.
+        redis: password of Redis.
+        litellm_master: LiteLLM's master key, for the operator.
+        litellm_openwebui: Open WebUI's key for LiteLLM, without admin rights.
+        litellm_salt: encrypts what LiteLLM stores; it must never change.
+        openwebui_session: signs the logins.
+        openwebui_identity: signs who is chatting, from Open WebUI to LiteLLM.
+        openwebui_admin: password of the first admin; later changes are Open WebUI's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenant: Tenant,
+        rotation: Rotation,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("cloudfreedom:tenant:Secrets", f"{tenant.slug}-secrets", None, opts)
+
+        def secret(name: str, turn: int = 1, *, protect: bool = False) -> pulumi.Output[str]:
+            return random.RandomBytes(
+                f"{tenant.slug}-{name}",
+                length=_BYTES,
+                keepers={"rotation": str(turn)},
+                opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            ).hex
+
+        self.litellm_database = secret("litellm-database", rotation.postgres)
+        self.openwebui_database = secret("openwebui-database", rotation.postgres)
+        self.redis = secret("redis-password", rotation.redis)
+        self.litellm_master = _api_key(secret("litellm-master", rotation.litellm))
+        self.litellm_openwebui = _api_key(secret("litellm-openwebui", rotation.litellm))
+        self.litellm_salt = secret("litellm-salt", protect=True)
+        self.openwebui_session = secret("openwebui-session", rotation.openwebui)
+        self.openwebui_identity = secret("openwebui-identity", rotation.openwebui)
+        self.openwebui_admin = secret("openwebui-admin", protect=True)
+        self.register_outputs({})
+
+
+def _api_key(value: pulumi.Output[str]) -> pulumi.Output[str]:
+    return pulumi.Output.concat("sk-", value)

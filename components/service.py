@@ -1,0 +1,258 @@
+"""One container, hardened the same way for every part of a tenant.
+
+What a container needs is said here in the project's own terms; only this module turns
+them into Docker's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files as package_files
+
+import pulumi
+import pulumi_docker as docker
+
+from components.host import Host
+from components.labels import labels
+from images.catalog import Image
+from tenants import model
+
+START = "/opt/cloudfreedom/start.sh"
+SECRETS = "/run/secrets"
+
+MIB = 1024 * 1024
+
+# Handing over a volume and stepping down to another user needs these; the process itself
+# has none. KILL lets the init process, still root, pass a stop signal on.
+_STEP_DOWN_CAPABILITIES = ["CHOWN", "KILL", "SETGID", "SETUID"]
+
+# The provider shows these as an update and then leaves the container as it was.
+_REPLACE_ON_CHANGES = ["healthcheck", "init", "tmpfs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """When a container counts as ready: a shell command that ends with 0 then."""
+
+    command: str
+    start_seconds: int = 120
+    interval_seconds: int = 10
+    timeout_seconds: int = 5
+    retries: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A port of the container, published on one address of the host."""
+
+    address: str
+    host_port: int
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """A named volume and where it is in the container.
+
+    Attributes:
+        hand_over: the image leaves the place to root, so it is given to the process's user.
+    """
+
+    volume: pulumi.Input[str]
+    path: str
+    hand_over: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceArgs:
+    """What a container is.
+
+    Attributes:
+        part: its name in the tenant, and on the tenant's networks.
+        user: numeric user and group that its process runs as.
+        command: its process, found on the image's PATH.
+        limits: memory and processors.
+        networks: names of the networks it is on.
+        env: plain settings.
+        secret_env: settings that only the process finds in its environment.
+        files: plain text by absolute path.
+        secret_files: secret text by name, in `SECRETS`.
+        storage: where its data lives.
+        listener: the port it publishes.
+        core_hosts: names that lead to what the Docker host itself publishes.
+        stop_signal: asks the process to stop.
+        stop_seconds: how long it may take to.
+    """
+
+    tenant: model.Tenant
+    part: str
+    image: Image
+    user: int
+    command: Sequence[str]
+    limits: model.Service
+    networks: Sequence[pulumi.Input[str]]
+    health: Health
+    env: Mapping[str, str] = field(default_factory=dict)
+    secret_env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    secret_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    storage: Storage | None = None
+    listener: Listener | None = None
+    core_hosts: Sequence[str] = ()
+    stop_signal: str = "SIGTERM"
+    stop_seconds: int = 30
+
+    @property
+    def name(self) -> str:
+        """Name of the container on its host.
+
+        A fixed one is also a guard: two databases on one volume would destroy it.
+        """
+        return f"{self.tenant.slug}-{self.part}"
+
+    @property
+    def steps_down(self) -> bool:
+        """Whether the container starts as root to hand its storage over."""
+        return self.storage is not None and self.storage.hand_over
+
+
+class Service(pulumi.ComponentResource):
+    """A running container of a tenant, and the image it runs.
+
+    It starts when all of `after` are ready; its image is fetched meanwhile.
+    """
+
+    _container: docker.Container
+
+    def __init__(
+        self,
+        *,
+        args: ServiceArgs,
+        host: Host,
+        after: Sequence["Service"] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("cloudfreedom:tenant:Service", args.name, None, opts)
+        image = docker.RemoteImage(
+            args.name,
+            name=args.image.reference,
+            keep_locally=True,  # other tenants of the host run the same image
+            opts=host.options(parent=self),
+        )
+        self._container = docker.Container(
+            args.name,
+            container_args(args, image.image_id),
+            host.options(
+                parent=self,
+                hooks=host.hooks,
+                depends_on=[service._container for service in after],
+                replace_on_changes=_REPLACE_ON_CHANGES,
+            ),
+        )
+        self.register_outputs({"container": self._container.name})
+
+
+def container_args(args: ServiceArgs, image_id: pulumi.Input[str]) -> docker.ContainerArgs:
+    """Docker's form of a container of ours."""
+    identity = f"{args.user}:{args.user}"
+    step_down = ["--hand-over", identity, args.storage.path] if args.storage else []
+    return docker.ContainerArgs(
+        name=args.name,
+        image=image_id,
+        labels=[
+            docker.ContainerLabelArgs(label=label, value=value)
+            for label, value in labels(args.tenant, args.part).items()
+        ],
+        # the process
+        entrypoints=["/bin/sh", START, *(step_down if args.steps_down else [])],
+        command=["--", *args.command],
+        envs=[f"{name}={value}" for name, value in sorted(args.env.items())],
+        uploads=_uploads(args),
+        init=True,
+        restart="unless-stopped",
+        stop_signal=args.stop_signal,
+        stop_timeout=args.stop_seconds,
+        destroy_grace_seconds=args.stop_seconds,
+        # its hardening; a writable root is the exception, since uploads and a read-only
+        # root exclude each other in Docker
+        user="0:0" if args.steps_down else identity,
+        capabilities=docker.ContainerCapabilitiesArgs(
+            drops=["ALL"], adds=_STEP_DOWN_CAPABILITIES if args.steps_down else []
+        ),
+        security_opts=["no-new-privileges:true"],
+        memory=args.limits.memory_mb,
+        memory_swap=args.limits.memory_mb,
+        cpus=str(args.limits.cpus),
+        tmpfs={"/tmp": "size=128m,mode=1777"},
+        log_driver="json-file",
+        log_opts={"max-file": "3", "max-size": "10m"},
+        # its surroundings
+        networks_advanced=[
+            docker.ContainerNetworksAdvancedArgs(name=network, aliases=[args.part])
+            for network in args.networks
+        ],
+        hosts=[
+            docker.ContainerHostArgs(host=name, ip="host-gateway")
+            for name in sorted(args.core_hosts)
+        ],
+        ports=[
+            docker.ContainerPortArgs(
+                internal=args.listener.port,
+                external=args.listener.host_port,
+                ip=args.listener.address,
+            )
+        ]
+        if args.listener
+        else [],
+        mounts=[
+            docker.ContainerMountArgs(
+                type="volume", source=args.storage.volume, target=args.storage.path
+            )
+        ]
+        if args.storage
+        else [],
+        # when it is ready
+        healthcheck=_healthcheck(args.health),
+        wait=True,
+        wait_timeout=args.health.start_seconds,
+    )
+
+
+def _uploads(args: ServiceArgs) -> list[docker.ContainerUploadArgs]:
+    # Uploads belong to root. Nobody else is in the container, so a process that is not
+    # root may read them; one that steps down has read them before.
+    secret_permissions = "0400" if args.steps_down else "0444"
+    plain = {START: script("start.sh"), **args.files}
+    secret = {
+        **{f"{SECRETS}/env/{name}": value for name, value in args.secret_env.items()},
+        **{f"{SECRETS}/{name}": value for name, value in args.secret_files.items()},
+    }
+    return [
+        docker.ContainerUploadArgs(file=path, content=content, permissions=permissions)
+        for contents, permissions in ((plain, "0444"), (secret, secret_permissions))
+        for path, content in sorted(contents.items())
+    ]
+
+
+def _healthcheck(health: Health) -> docker.ContainerHealthcheckArgs:
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD-SHELL", health.command],
+        interval=go_duration(health.interval_seconds),
+        timeout=go_duration(health.timeout_seconds),
+        retries=health.retries,
+        start_period=go_duration(health.start_seconds),
+        start_interval="1s",
+    )
+
+
+def go_duration(seconds: int) -> str:
+    """Seconds in the form that the provider reads back: 90 is `1m30s`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def script(name: str) -> str:
+    """The text of a file in `components/scripts`."""
+    return (package_files("components") / "scripts" / name).read_text(encoding="utf-8")

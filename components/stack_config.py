@@ -1,0 +1,118 @@
+"""What belongs to a deployment rather than to a tenant: the config of its Pulumi stack."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pulumi
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from tenants.model import Tenant
+
+PROJECT = "cloudfreedom"
+LOCAL_DOCKER = "unix:///var/run/docker.sock"
+
+Turn = Annotated[int, Field(ge=1)]
+"""Counts the values a secret has had: one more is a new value."""
+
+
+class StackConfigError(ValueError):
+    """The stack's config cannot be used; its text is one line a problem."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class Rotation(_Section):
+    """Raise a number and run `pulumi up` to replace what it stands for.
+
+    There is none for LiteLLM's salt key: what it encrypted could not be read any more.
+    """
+
+    postgres: Turn = Field(1, description="Passwords of both database roles")
+    redis: Turn = Field(1, description="Password of Redis")
+    litellm: Turn = Field(1, description="Master key, and Open WebUI's key")
+    openwebui: Turn = Field(1, description="Session secret: everybody logs in again")
+
+
+class StackConfig(_Section):
+    """Everything under `cloudfreedom:` in `Pulumi.<stack>.yaml`."""
+
+    docker_host: str = Field(LOCAL_DOCKER, pattern=r"^(unix|tcp|ssh)://.+")
+    images: Literal["official", "built"] = "official"
+    image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
+    rotation: Rotation = Rotation()
+    provider_keys: dict[str, str] = Field({}, repr=False, description="Secrets, by key name")
+
+    def keys_of(self, tenant: Tenant) -> dict[str, pulumi.Output[str]]:
+        """The provider keys that the tenant's models need, as secrets by name.
+
+        Raises:
+            StackConfigError: with every key that is missing, and how to set it.
+        """
+        needed = {
+            deployment.key_name: model.name
+            for model in tenant.litellm.models
+            for deployment in model.deployments
+        }
+        missing = [
+            f"tenants/{pulumi.get_stack()}.yaml: model {model} needs the provider key {name!r}:"
+            f" pulumi config set --secret --path providerKeys.{name}"
+            for name, model in needed.items()
+            if name not in self.provider_keys
+        ]
+        if missing:
+            raise StackConfigError("\n".join(missing))
+        return {name: pulumi.Output.secret(self.provider_keys[name]) for name in needed}
+
+
+def read_stack_config() -> StackConfig:
+    """The config of the running stack.
+
+    Raises:
+        StackConfigError: with every problem.
+    """
+    prefix = f"{PROJECT}:"
+    stored = pulumi.runtime.config.CONFIG.get()
+    values = {
+        key.removeprefix(prefix): _parsed(value)
+        for key, value in stored.items()
+        if key.startswith(prefix)
+    }
+    try:
+        return StackConfig.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        file = f"Pulumi.{pulumi.get_stack()}.yaml"
+        lines = [f"{file}: {_sentence(problem)}" for problem in error.errors(include_input=False)]
+        raise StackConfigError("\n".join(lines)) from None
+
+
+def docker_hosts(project: Path) -> dict[str, str]:
+    """The Docker host of each stack that has a file in the project's folder."""
+    hosts = {}
+    for path in project.glob("Pulumi.*.yaml"):
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        config = settings.get("config") or {}
+        hosts[path.name.split(".")[1]] = config.get(f"{PROJECT}:dockerHost", LOCAL_DOCKER)
+    return hosts
+
+
+def _parsed(value: str) -> Any:
+    # Pulumi hands over objects as JSON and everything else as plain text.
+    return json.loads(value) if value.startswith(("{", "[")) else value
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    # The value is left out: it may be a provider key.
+    name = f"{PROJECT}:" + ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        return (
+            f"{name}: unknown key; known are {', '.join(map(to_camel, StackConfig.model_fields))}"
+        )
+    return f"{name}: {problem['msg'].replace('Input should', 'must')}"

@@ -1,0 +1,95 @@
+"""A tenant, whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.host import docker_host
+from components.litellm import LiteLLM
+from components.network import Networks
+from components.openwebui import OpenWebUI
+from components.postgres import Postgres
+from components.redis import Redis
+from components.secrets import Secrets
+from components.stack_config import StackConfig
+from components.volumes import Volumes
+from images.catalog import Catalog
+from tenants.model import Tenant
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantStackArgs:
+    """What a tenant is, and where and from what it is deployed."""
+
+    tenant: Tenant
+    config: StackConfig
+    images: Catalog
+
+
+class TenantStack(pulumi.ComponentResource):
+    """Everything one customer has: networks, volumes, secrets and four containers.
+
+    Attributes:
+        outputs: addresses, logins and keys, by the name they are exported under.
+    """
+
+    outputs: Mapping[str, pulumi.Input[str]]
+
+    def __init__(
+        self, *, args: TenantStackArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        tenant = args.tenant
+        super().__init__("cloudfreedom:tenant:TenantStack", tenant.slug, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        host = docker_host(tenant.slug, args.config.docker_host, parent=self)
+        networks = Networks(tenant=tenant, host=host, opts=child)
+        volumes = Volumes(tenant=tenant, host=host, opts=child)
+        secrets = Secrets(tenant=tenant, rotation=args.config.rotation, opts=child)
+        postgres = Postgres(
+            tenant=tenant,
+            image=args.images.postgres,
+            host=host,
+            networks=networks,
+            volumes=volumes,
+            secrets=secrets,
+            opts=child,
+        )
+        redis = Redis(
+            tenant=tenant,
+            image=args.images.redis,
+            host=host,
+            networks=networks,
+            volumes=volumes,
+            secrets=secrets,
+            opts=child,
+        )
+        stores = [postgres.service, redis.service]
+        LiteLLM(
+            tenant=tenant,
+            image=args.images.litellm,
+            host=host,
+            networks=networks,
+            secrets=secrets,
+            provider_keys=args.config.keys_of(tenant),
+            after=stores if args.images.litellm.can("database") else [redis.service],
+            opts=child,
+        )
+        openwebui = OpenWebUI(
+            tenant=tenant,
+            image=args.images.openwebui,
+            host=host,
+            networks=networks,
+            volumes=volumes,
+            secrets=secrets,
+            after=stores,
+            opts=child,
+        )
+        self.outputs = {
+            "openwebui_url": openwebui.url,
+            "openwebui_admin_email": openwebui.admin_email,
+            "openwebui_admin_password": secrets.openwebui_admin,
+            "litellm_url": f"http://{tenant.bind}:{tenant.litellm.port}",
+            "litellm_master_key": secrets.litellm_master,
+        }
+        self.register_outputs(dict(self.outputs))

@@ -1,0 +1,5 @@
+"""Lets `python -m ops` be `cloudfreedom`."""
+
+from ops.cli import app
+
+app()

@@ -1,0 +1,84 @@
+"""The command line `cloudfreedom`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pulumi
+import typer
+from images.build import BuildError
+
+from components.stack_config import docker_hosts
+from images.catalog import ImageError
+from ops import demo as demo_tenant
+from ops.compose import ExportError
+from ops.export import export as export_tenant
+from ops.tools import ROOT
+from ops.way import WayError
+from tenants.loader import load_all
+from tenants.problem import TenantError
+
+app = typer.Typer(
+    help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+_FOR_PEOPLE = (
+    pulumi.RunError,
+    BuildError,
+    ExportError,
+    ImageError,
+    TenantError,
+    WayError,
+    demo_tenant.DemoError,
+)
+
+
+@contextmanager
+def _told_to_people() -> Iterator[None]:
+    try:
+        yield
+    except _FOR_PEOPLE as error:
+        sys.exit(str(error))
+
+
+@app.command()
+def demo() -> None:
+    """Bring the demo tenant up, with whatever this machine lacks for it."""
+    with _told_to_people():
+        demo_tenant.demo()
+
+
+@app.command()
+def clean() -> None:
+    """Take the demo tenant down; its data stays."""
+    with _told_to_people():
+        demo_tenant.clean()
+
+
+@app.command()
+def check() -> None:
+    """Check every tenant file, each on its own and all together."""
+    with _told_to_people():
+        for stack, tenant in load_all(hosts=docker_hosts(ROOT)).items():
+            typer.echo(f"tenants/{stack}.yaml: {tenant.name}, no problem")
+
+
+@app.command()
+def export(
+    stack: Annotated[str, typer.Argument(help="Name of the tenant's file and stack")],
+    to: Annotated[Path, typer.Option(help="Folder of the Compose project")],
+    images: Annotated[
+        Literal["official", "built"] | None, typer.Option(help="Instead of the stack's own")
+    ] = None,
+) -> None:
+    """Write a tenant as a Compose project; the secrets that are there stay the same.
+
+    Provider keys come from variables such as CLOUDFREEDOM_PROVIDER_KEY_OPENAI.
+    """
+    with _told_to_people():
+        settings = {"images": images} if images else {}
+        exported = export_tenant(stack, root=ROOT, folder=to, settings=settings)
+        wait = f"--wait --wait-timeout {exported.wait_seconds}"
+        typer.echo(f"cd {exported.folder} && docker compose up --detach {wait}")

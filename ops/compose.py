@@ -1,0 +1,286 @@
+"""Turns what the Pulumi program declares into a Compose file.
+
+A thin, total mapping: a declared argument that it does not know is an error, never
+dropped. Names on the Docker host are the same as under Pulumi.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.labels import PART
+from ops.record import Declared, Recording, Secret
+
+CONTAINER = "docker:index/container:Container"
+NETWORK = "docker:index/network:Network"
+VOLUME = "docker:index/volume:Volume"
+
+# Resources that are inside others here: an image is named by its container, a generated
+# value is in a file of its own, and Compose runs on the host it is called on.
+_FOLDED_IN = {
+    "docker:index/remoteImage:RemoteImage",
+    "random:index/randomBytes:RandomBytes",
+    "pulumi:providers:docker",
+}
+
+_FILES_LABEL = "cloudfreedom.files"
+
+Mapped = dict[str, Any]
+
+
+class ExportError(ValueError):
+    """The program declares something that the Compose file could not say."""
+
+
+@dataclass(frozen=True)
+class ComposeProject:
+    """What `docker compose` needs.
+
+    Attributes:
+        file: content of the Compose file, without a secret.
+        environment: the secrets, by the variable that the Compose file refers to.
+        wait_seconds: how long all services may take to become ready.
+    """
+
+    file: Mapping[str, Any]
+    environment: Mapping[str, str]
+    wait_seconds: int
+
+
+def compose_project(name: str, recording: Recording) -> ComposeProject:
+    """The Compose project that runs what was recorded.
+
+    Raises:
+        ExportError: a resource or an argument has no counterpart.
+    """
+    known = {CONTAINER, NETWORK, VOLUME, *_FOLDED_IN}
+    for resource in recording.resources:
+        if resource.custom and resource.type not in known:
+            raise ExportError(f"{resource.name}: no counterpart in Compose for {resource.type}")
+    containers = recording.of_type(CONTAINER)
+    parts = {resource.urn: _part(resource) for resource in containers}
+    uploads = {part: _Uploads.of(part, resource) for resource, part in _with(containers, parts)}
+    file = {
+        "name": name,
+        "services": {
+            part: _service(resource, parts, uploads[part])
+            for resource, part in _with(containers, parts)
+        },
+        "networks": {
+            resource.inputs["name"]: _mapped(resource, _NETWORK_ARGUMENTS)
+            for resource in recording.of_type(NETWORK)
+        },
+        "volumes": {
+            resource.inputs["name"]: _mapped(resource, _VOLUME_ARGUMENTS)
+            for resource in recording.of_type(VOLUME)
+        },
+        "configs": {
+            key: {"content": content}
+            for upload in uploads.values()
+            for key, (_, content) in upload.plain.items()
+        },
+        "secrets": {
+            key: {"environment": _variable(key)}
+            for upload in uploads.values()
+            for key in upload.secret
+        },
+    }
+    environment = {
+        _variable(key): str(content)
+        for upload in uploads.values()
+        for key, (_, content) in upload.secret.items()
+    }
+    wait_seconds = sum(resource.inputs["waitTimeout"] for resource in containers)
+    return ComposeProject(_escaped(file), environment, wait_seconds)
+
+
+def _with(containers: list[Declared], parts: Mapping[str, str]) -> list[tuple[Declared, str]]:
+    return [(resource, parts[resource.urn]) for resource in containers]
+
+
+def _part(container: Declared) -> str:
+    labels = {label["label"]: label["value"] for label in container.inputs["labels"]}
+    return str(labels[PART])
+
+
+def _service(container: Declared, parts: Mapping[str, str], uploads: "_Uploads") -> Mapped:
+    waits_for = sorted(parts[urn] for urn in container.depends_on if urn in parts)
+    inputs, service = container.inputs, _mapped(container, _CONTAINER_ARGUMENTS)
+    # Compose does not look at what is in a file: without this, a rotation would change nothing.
+    service["labels"][_FILES_LABEL] = uploads.digest()
+    return service | {
+        "depends_on": {part: {"condition": "service_healthy"} for part in waits_for},
+        "logging": {"driver": inputs["logDriver"], "options": inputs["logOpts"]},
+        "configs": _references(uploads.plain),
+        "secrets": _references(uploads.secret),
+    }
+
+
+def _mapped(resource: Declared, arguments: Mapping[str, Callable[[Any], Mapped]]) -> Mapped:
+    for argument in resource.inputs:
+        if argument not in arguments:
+            raise ExportError(f"{resource.name}: no counterpart in Compose for {argument!r}")
+    mapped: Mapped = {}
+    for argument, counterpart in arguments.items():
+        if argument in resource.inputs:
+            mapped |= counterpart(resource.inputs[argument])
+    return mapped
+
+
+def _renamed(name: str) -> Callable[[Any], Mapped]:
+    return lambda value: {name: value}
+
+
+def _megabytes(name: str) -> Callable[[Any], Mapped]:
+    return lambda value: {name: f"{value}m"}
+
+
+def _pairs(items: list[Mapping[str, Any]]) -> Mapped:
+    return {"labels": {item["label"]: item["value"] for item in items}}
+
+
+def _elsewhere(_: Any) -> Mapped:
+    """Said by another key of the Compose file, or on the command line."""
+    return {}
+
+
+def _capabilities(value: Mapping[str, list[str]]) -> Mapped:
+    return {"cap_drop": value["drops"], "cap_add": value["adds"]}
+
+
+def _healthcheck(value: Mapping[str, Any]) -> Mapped:
+    return {
+        "healthcheck": {
+            "test": value["tests"],
+            "interval": value["interval"],
+            "timeout": value["timeout"],
+            "retries": value["retries"],
+            "start_period": value["startPeriod"],
+            "start_interval": value["startInterval"],
+        }
+    }
+
+
+def _networks(items: list[Mapping[str, Any]]) -> Mapped:
+    return {"networks": {item["name"]: {"aliases": item["aliases"]} for item in items}}
+
+
+def _hosts(items: list[Mapping[str, Any]]) -> Mapped:
+    return {"extra_hosts": {item["host"]: item["ip"] for item in items}}
+
+
+def _ports(items: list[Mapping[str, Any]]) -> Mapped:
+    return {
+        "ports": [
+            {"host_ip": item["ip"], "published": str(item["external"]), "target": item["internal"]}
+            for item in items
+        ]
+    }
+
+
+def _mounts(items: list[Mapping[str, Any]]) -> Mapped:
+    return {
+        "volumes": [
+            {"type": item["type"], "source": item["source"], "target": item["target"]}
+            for item in items
+        ]
+    }
+
+
+def _tmpfs(value: Mapping[str, str]) -> Mapped:
+    return {"tmpfs": [f"{path}:{options}" for path, options in value.items()]}
+
+
+def _environment(items: list[str]) -> Mapped:
+    return {"environment": dict(item.split("=", 1) for item in items)}
+
+
+_CONTAINER_ARGUMENTS: Mapping[str, Callable[[Any], Mapped]] = {
+    "name": _renamed("container_name"),
+    "image": _renamed("image"),
+    "labels": _pairs,
+    "entrypoints": _renamed("entrypoint"),
+    "command": _renamed("command"),
+    "envs": _environment,
+    "uploads": _elsewhere,
+    "init": _renamed("init"),
+    "restart": _renamed("restart"),
+    "stopSignal": _renamed("stop_signal"),
+    "stopTimeout": lambda seconds: {"stop_grace_period": f"{seconds}s"},
+    "destroyGraceSeconds": _elsewhere,
+    "user": _renamed("user"),
+    "capabilities": _capabilities,
+    "securityOpts": _renamed("security_opt"),
+    "memory": _megabytes("mem_limit"),
+    "memorySwap": _megabytes("memswap_limit"),
+    "cpus": _renamed("cpus"),
+    "tmpfs": _tmpfs,
+    "logDriver": _elsewhere,
+    "logOpts": _elsewhere,
+    "networksAdvanced": _networks,
+    "hosts": _hosts,
+    "ports": _ports,
+    "mounts": _mounts,
+    "healthcheck": _healthcheck,
+    "wait": _elsewhere,
+    "waitTimeout": _elsewhere,
+}
+
+_NETWORK_ARGUMENTS: Mapping[str, Callable[[Any], Mapped]] = {
+    "name": _renamed("name"),
+    "driver": _renamed("driver"),
+    "internal": _renamed("internal"),
+    "options": _renamed("driver_opts"),
+    "labels": _pairs,
+}
+
+_VOLUME_ARGUMENTS: Mapping[str, Callable[[Any], Mapped]] = {
+    "name": _renamed("name"),
+    "labels": _pairs,
+}
+
+
+@dataclass(frozen=True)
+class _Uploads:
+    """The files a container is handed: by key, the upload and its text."""
+
+    plain: dict[str, tuple[Mapping[str, Any], str]]
+    secret: dict[str, tuple[Mapping[str, Any], str]]
+
+    @classmethod
+    def of(cls, part: str, container: Declared) -> "_Uploads":
+        by_key = {
+            f"{part}{re.sub('[^a-zA-Z0-9]+', '-', item['file'])}": (item, item["content"])
+            for item in container.inputs["uploads"]
+        }
+        secret = {key: it for key, it in by_key.items() if isinstance(it[1], Secret)}
+        plain = {key: it for key, it in by_key.items() if key not in secret}
+        return cls(plain, secret)
+
+    def digest(self) -> str:
+        contents = {key: content for key, (_, content) in (self.plain | self.secret).items()}
+        return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def _references(uploads: Mapping[str, tuple[Mapping[str, Any], str]]) -> list[Mapped]:
+    return [
+        {"source": key, "target": item["file"], "mode": int(item["permissions"], 8)}
+        for key, (item, _) in uploads.items()
+    ]
+
+
+def _variable(key: str) -> str:
+    return re.sub("[^A-Z0-9]+", "_", key.upper())
+
+
+def _escaped(value: Any) -> Any:
+    """Compose would replace `$NAME`; a doubled dollar stands for itself. Empty keys go."""
+    if isinstance(value, dict):
+        kept = {key: _escaped(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ([], {})}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value

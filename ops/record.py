@@ -1,0 +1,178 @@
+"""Runs the Pulumi program without an engine and records what it declares."""
+
+import asyncio
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from google.protobuf import json_format, struct_pb2
+from pulumi import Output
+from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
+from pulumi.runtime.settings import ROOT
+
+from components.stack_config import PROJECT
+
+PROGRAM = Path(__file__).parent.parent / "__main__.py"
+
+# How the SDK marks a secret on the wire (`pulumi.runtime.rpc`).
+_MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+
+
+class Secret(str):
+    """A text that the program declared as secret."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Values(Protocol):
+    """Where generated secrets come from."""
+
+    def random_hex(self, name: str, *, length: int, keepers: Mapping[str, str]) -> str:
+        """The value of the resource `name`: `length` bytes, the same while `keepers` are."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A resource as the program declared it."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    provider: str
+    inputs: Mapping[str, Any]
+    depends_on: frozenset[str]
+    protect: bool
+    retain_on_delete: bool
+    ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
+    custom: bool
+
+
+@dataclass
+class Recording:
+    """All that one run of the program declared."""
+
+    resources: list[Declared] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def of_type(self, token: str) -> list[Declared]:
+        """The resources of one type, in the order of their names."""
+        found = [resource for resource in self.resources if resource.type == token]
+        return sorted(found, key=lambda resource: resource.name)
+
+
+def record(
+    stack: str,
+    *,
+    config: Mapping[str, str],
+    secret_keys: list[str],
+    values: Values,
+    program: Path = PROGRAM,
+) -> Recording:
+    """Run the program for `stack` the way `pulumi up` does, and record it.
+
+    Args:
+        stack: name of the stack.
+        config: full config keys (`cloudfreedom:images`) and their values as Pulumi hands
+            them over: text, or JSON for anything else.
+        secret_keys: keys of `config` that are secret.
+        values: generated secrets.
+        program: the program's file.
+
+    Raises:
+        pulumi.RunError: the program refused its input; the text says why.
+    """
+    recording = Recording()
+
+    async def run() -> None:
+        answers = _Mocks(values)
+        monitor = _Monitor(answers, recording)
+        set_mocks(answers, project=PROJECT, stack=stack, preview=False, monitor=monitor)
+        ROOT.set(None)  # the stack that `run_in_stack` makes is the one with outputs
+        set_all_config(dict(config), secret_keys)
+        await run_in_stack(lambda: _run_program(program))
+
+    # Pulumi keeps its state in context variables: this task's context is a clean run.
+    asyncio.run(run())
+    return recording
+
+
+def _run_program(program: Path) -> None:
+    runpy.run_path(str(program), run_name="__main__")
+
+
+class _Mocks(mocks.Mocks):
+    """Answers as the providers would."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise NotImplementedError(f"the program calls {args.token}, which has no answer here")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ == "random:index/randomBytes:RandomBytes":
+            value = self._values.random_hex(
+                args.name, length=int(args.inputs["length"]), keepers=args.inputs["keepers"]
+            )
+            outputs["hex"] = Output.secret(value)
+        elif args.typ == "docker:index/remoteImage:RemoteImage":
+            outputs["imageId"] = args.inputs["name"]
+        return args.name, outputs
+
+
+class _Monitor(mocks.MockMonitor):
+    """Keeps what a registration says beyond the inputs: options, and what is secret."""
+
+    def __init__(self, answers: mocks.Mocks, recording: Recording) -> None:
+        super().__init__(answers)
+        self._recording = recording
+
+    def RegisterResource(self, request: Any) -> Any:
+        response = super().RegisterResource(request)
+        self._recording.resources.append(
+            Declared(
+                urn=response.urn,
+                type=request.type,
+                name=request.name,
+                parent=request.parent,
+                provider=request.provider,
+                inputs=_plain(request.object),
+                depends_on=frozenset(request.dependencies),
+                protect=request.protect,
+                retain_on_delete=request.retainOnDelete,
+                ignore_changes=tuple(request.ignoreChanges),
+                replace_on_changes=tuple(request.replaceOnChanges),
+                custom=request.custom,
+            )
+        )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        if "::pulumi:pulumi:Stack::" in request.urn:
+            self._recording.outputs.update(_plain(request.outputs))
+        return super().RegisterResourceOutputs(request)
+
+
+def _plain(message: struct_pb2.Struct) -> dict[str, Any]:
+    plain: dict[str, Any] = _unwrapped(json_format.MessageToDict(message), secret=False)
+    return plain
+
+
+def _unwrapped(value: Any, *, secret: bool) -> Any:
+    if isinstance(value, dict):
+        if value.get(_MARK) == _SECRET:
+            return _unwrapped(value["value"], secret=True)
+        return {key: _unwrapped(item, secret=secret) for key, item in sorted(value.items())}
+    if isinstance(value, list):
+        return [_unwrapped(item, secret=secret) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # a Struct has no integers
+    return Secret(value) if secret and isinstance(value, str) else value

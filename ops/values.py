@@ -1,0 +1,40 @@
+"""Generated secrets of a tenant that runs without Pulumi, kept in one root-only file."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class ValueFile:
+    """Values by resource name; a value changes only when its keepers do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._values: dict[str, Any] = (
+            json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        )
+
+    def random_hex(self, name: str, *, length: int, keepers: Mapping[str, str]) -> str:
+        """The value of `name`: `length` random bytes in hexadecimal."""
+        kept = self._values.get(name)
+        if kept is None or kept["keepers"] != dict(keepers):
+            kept = {"keepers": dict(keepers), "hex": secrets.token_hex(length)}
+            self._values[name] = kept
+        return str(kept["hex"])
+
+    def save(self) -> None:
+        """Write all values, before anything is made with them."""
+        write_private(self._path, json.dumps(self._values, indent=2, sort_keys=True) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner can read it, at any moment."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    beside.replace(path)

@@ -1,0 +1,173 @@
+"""The two ways to bring a tenant up: Pulumi, and an exported Compose project."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from components.stack_config import PROJECT
+from ops.export import export
+from ops.tools import ROOT
+from ops.values import write_private
+
+
+class WayError(RuntimeError):
+    """A tenant could not be brought up or down; the tool that tried has said why."""
+
+
+class Way(Protocol):
+    """How a tenant comes up, goes down, and tells its addresses and keys."""
+
+    def up(self) -> None:
+        """Bring the tenant to what its file says; returns when all of it is ready."""
+
+    def down(self) -> None:
+        """Remove containers and networks; volumes and lasting secrets stay."""
+
+    def outputs(self) -> dict[str, str]:
+        """The exported addresses, logins and keys, secrets in plain text."""
+
+
+class PulumiWay:
+    """A stack with its state in a local folder, and the project's files left alone.
+
+    Args:
+        stack: name of the stack.
+        folder: state, passphrase and the stack's config; made if missing, root-only.
+        settings: config of the stack that wins over its file.
+        pulumi: the program.
+        root: the project.
+    """
+
+    def __init__(
+        self,
+        stack: str,
+        *,
+        folder: Path,
+        settings: Mapping[str, str],
+        pulumi: Path,
+        root: Path = ROOT,
+    ) -> None:
+        self._stack, self._folder, self._settings = stack, folder, settings
+        self._pulumi, self._root = pulumi, root
+
+    def up(self) -> None:
+        """See `Way.up`."""
+        self._prepare()
+        self._run("up", "--yes", "--skip-preview", "--suppress-outputs")
+
+    def down(self) -> None:
+        """See `Way.down`."""
+        self._run("destroy", "--yes", "--skip-preview", "--exclude-protected")
+
+    def outputs(self) -> dict[str, str]:
+        """See `Way.outputs`."""
+        text = self._run("stack", "output", "--json", "--show-secrets", capture=True)
+        outputs: dict[str, str] = json.loads(text)
+        return outputs
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that make `pulumi` work on this stack, from any folder."""
+        return {
+            "PULUMI_BACKEND_URL": f"file://{self._folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._folder / "passphrase"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    @property
+    def project(self) -> Path:
+        """Folder to run `pulumi` in."""
+        return self._folder / "project"
+
+    def _prepare(self) -> None:
+        """Make a project beside the checkout: Pulumi writes into a stack's config file."""
+        (self._folder / "state").mkdir(parents=True, exist_ok=True)
+        self.project.mkdir(exist_ok=True)
+        self._folder.chmod(0o700)
+        passphrase = self._folder / "passphrase"
+        if not passphrase.exists():
+            write_private(passphrase, os.urandom(32).hex())
+        project = yaml.safe_load((self._root / "Pulumi.yaml").read_text(encoding="utf-8"))
+        project["main"] = str(self._root)
+        project["runtime"]["options"]["virtualenv"] = str(self._root / ".venv")
+        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
+        config = self.project / f"Pulumi.{self._stack}.yaml"
+        if not config.exists():
+            shutil.copy(self._root / config.name, config)
+        self._run("stack", "select", "--create", self._stack, capture=True)
+        for key, value in self._settings.items():
+            self._run("config", "set", f"{PROJECT}:{key}", value, capture=True)
+
+    def _run(self, *arguments: str, capture: bool = False) -> str:
+        command = [str(self._pulumi), *arguments, "--non-interactive"]
+        return _run(command, self.project, self.environment, capture=capture)
+
+
+class ComposeWay:
+    """A Compose project that is exported anew each time.
+
+    Args:
+        stack: name of the tenant's file.
+        folder: the Compose project; made if missing.
+        settings: config of the stack that wins over its file.
+        compose: the command, such as `docker compose`.
+        root: the project.
+    """
+
+    def __init__(
+        self,
+        stack: str,
+        *,
+        folder: Path,
+        settings: Mapping[str, str],
+        compose: Sequence[str],
+        root: Path = ROOT,
+    ) -> None:
+        self._stack, self._folder, self._settings = stack, folder, settings
+        self._compose, self._root = compose, root
+
+    def up(self) -> None:
+        """See `Way.up`."""
+        exported = export(
+            self._stack, root=self._root, folder=self._folder, settings=self._settings
+        )
+        timeout = str(exported.wait_seconds)
+        self._run("up", "--detach", "--wait", "--wait-timeout", timeout, "--remove-orphans")
+
+    def down(self) -> None:
+        """See `Way.down`."""
+        self._run("down")
+
+    def outputs(self) -> dict[str, str]:
+        """See `Way.outputs`."""
+        text = (self._folder / "outputs.json").read_text(encoding="utf-8")
+        outputs: dict[str, str] = json.loads(text)
+        return outputs
+
+    def _run(self, *arguments: str) -> None:
+        _run([*self._compose, *arguments], self._folder, {})
+
+
+def _run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], *, capture: bool = False
+) -> str:
+    """Run a tool; what it prints goes to the person, or is returned."""
+    finished = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | dict(environment),
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE if capture else None,
+        stderr=subprocess.PIPE if capture else None,
+    )
+    if finished.returncode:
+        said = f": {finished.stderr.strip()}" if capture else "; it says why above"
+        raise WayError(f"`{Path(command[0]).name} {command[1]}` failed{said}")
+    return finished.stdout or ""

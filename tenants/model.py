@@ -1,0 +1,279 @@
+"""What a tenant is: the shape of one file in `tenants/`, with every default.
+
+The descriptions below are the documentation of the file: `schema.json`, which editors
+read, is generated from them.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    IPvAnyAddress,
+    model_validator,
+)
+
+from tenants.duration import Duration
+from tenants.prices import price_problem
+from tenants.problem import Finding, findings_error
+from tenants.text import matching
+
+Port = Annotated[int, Field(ge=1024, le=65535)]
+MiB = Annotated[int, Field(ge=64, le=262_144)]
+Cpus = Annotated[Decimal, Field(ge=Decimal("0.1"), le=Decimal(64))]
+Slug = Annotated[
+    str,
+    *matching(
+        r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
+        "up to 30 small letters, digits and dashes, starting with a letter",
+    ),
+]
+KeyName = Annotated[
+    str, *matching(r"[a-z][a-z0-9-]{0,30}", "up to 31 small letters, digits and dashes")
+]
+ModelName = Annotated[
+    str,
+    *matching(
+        r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}",
+        "up to 64 letters, digits, dots, colons, dashes and underscores",
+    ),
+]
+DeployedModel = Annotated[
+    str,
+    *matching(
+        r"(openai|anthropic|gemini)/[A-Za-z0-9._:-]+",
+        "openai/MODEL, anthropic/MODEL or gemini/MODEL",
+    ),
+]
+Domain = Annotated[
+    str,
+    *matching(
+        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+        "a full domain name in small letters, such as chat.example.com",
+    ),
+]
+
+
+class Provider(StrEnum):
+    """Who runs a model; the values are LiteLLM's names."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+
+
+class Strategy(StrEnum):
+    """How one of several deployments of a model is picked."""
+
+    WEIGHTED = "weighted"  # in proportion to the weights
+    LEAST_BUSY = "least-busy"  # fewest requests under way
+    FASTEST = "fastest"  # lowest recent latency
+
+
+class CacheMode(StrEnum):
+    """Whether answers are reused. A cached answer is shared by all users of the tenant."""
+
+    OFF = "off"
+    OPT_IN = "opt-in"  # a request asks for it: {"cache": {"use-cache": true}}
+    ON = "on"  # a request can only decline it: {"cache": {"no-cache": true}}
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys and silent conversions are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Service(Section):
+    """What every container has."""
+
+    memory_mb: MiB = Field(description="Most memory it may use, in MiB; there is no swap")
+    cpus: Cpus = Field(Decimal(1), description="Most processors it may use, such as 0.5")
+
+
+class Postgres(Service):
+    """The database of LiteLLM and Open WebUI."""
+
+    memory_mb: MiB = 512
+
+
+class Redis(Service):
+    """Cache, rate limits, sessions (Valkey)."""
+
+    memory_mb: MiB = 256
+
+
+class Price(Section):
+    """What a token costs, in the currency of the Billing API."""
+
+    input_per_million: Decimal = Field(ge=0, decimal_places=9, description="Prompt")
+    output_per_million: Decimal = Field(ge=0, decimal_places=9, description="Answer")
+
+
+class Deployment(Section):
+    """One place where a model runs."""
+
+    model: DeployedModel = Field(
+        description="PROVIDER/MODEL as LiteLLM names it, such as openai/gpt-4o"
+    )
+    key: KeyName | None = Field(
+        None,
+        description="Name of the provider key in the stack's config (`providerKeys`);"
+        " the provider's name unless given",
+    )
+    api_base: HttpUrl | None = Field(None, description="Another address of the provider")
+    weight: int = Field(1, ge=1, le=1000, description="Share of the requests")
+    requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
+    tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
+    price: Price | None = Field(
+        None, description="Needed where LiteLLM does not know the model's price"
+    )
+
+    @model_validator(mode="after")
+    def _price_is_known(self) -> Self:
+        problem = price_problem(self.model) if self.price is None else None
+        if problem:
+            raise findings_error([Finding(("model",), self.model, problem)])
+        return self
+
+    @property
+    def provider(self) -> Provider:
+        """Who runs it."""
+        return Provider(self.model.partition("/")[0])
+
+    @property
+    def key_name(self) -> str:
+        """Name of its key in the stack's `providerKeys`."""
+        return self.key or self.provider.value
+
+
+class Model(Section):
+    """A model as users see it, running in one or several places."""
+
+    name: ModelName = Field(description="The name that users and programs ask for")
+    deployments: list[Deployment] = Field(min_length=1)
+
+
+class Routing(Section):
+    """What happens between a request and the deployments of its model."""
+
+    strategy: Strategy = Strategy.WEIGHTED
+    retries: int = Field(2, ge=0, le=10, description="Tries after a failed one")
+    timeout: Duration = Field(600, description="Longest wait for a provider")
+    allowed_failures: int = Field(
+        3, ge=0, le=1000, description="Failures a minute before a deployment cools down"
+    )
+    cooldown: Duration = Field(30, description="How long a failing deployment is left out")
+
+
+class Cache(Section):
+    """Reuse of answers to the same question."""
+
+    mode: CacheMode = CacheMode.OPT_IN
+    ttl: Duration = Field(3600, description="How long an answer is kept")
+
+
+class RateLimits(Section):
+    """Limits of each person that chats, over all models; beyond: 429."""
+
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
+
+
+Fallbacks = dict[ModelName, Annotated[list[ModelName], Field(min_length=1)]]
+
+
+class LiteLLM(Service):
+    """The model gateway."""
+
+    port: Port = Field(description="Where it listens on the host")
+    memory_mb: MiB = 1024
+    cpus: Cpus = Decimal(2)
+    models: list[Model] = Field(
+        [], description="Without any, the tenant gets one built-in demonstration model"
+    )
+    fallbacks: Fallbacks = Field({}, description="Models to try, in order, on an error")
+    context_window_fallbacks: Fallbacks = Field(
+        {}, description="Models to try when the prompt is too long"
+    )
+    routing: Routing = Routing()
+    cache: Cache = Cache()
+    rate_limits: RateLimits = RateLimits()
+
+    @model_validator(mode="after")
+    def _names_fit_together(self) -> Self:
+        findings = [*self._repeated_models(), *self._unknown_fallbacks()]
+        if findings:
+            raise findings_error(findings)
+        return self
+
+    def _repeated_models(self) -> Iterator[Finding]:
+        names = [model.name for model in self.models]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Finding(("models", index, "name"), name, "a name not used above")
+
+    def _unknown_fallbacks(self) -> Iterator[Finding]:
+        names = {model.name for model in self.models}
+        known = f"a model of this file ({', '.join(sorted(names)) or 'there is none'})"
+        for field in ("fallbacks", "context_window_fallbacks"):
+            for model, others in getattr(self, field).items():
+                if model not in names:
+                    yield Finding((field, model), "", known)
+                for index, other in enumerate(others):
+                    if other not in names - {model}:
+                        yield Finding((field, model, index), other, f"{known}, another one")
+
+
+class OpenWebUI(Service):
+    """The chat."""
+
+    port: Port = Field(description="Where it listens on the host")
+    memory_mb: MiB = 1024
+    cpus: Cpus = Decimal(2)
+    signup: bool = Field(False, description="Whether anyone may make an account")
+    session: Duration = Field(43_200, description="How long a login lasts")
+
+
+class Billing(Section):
+    """The Billing API that knows the budgets."""
+
+    url: HttpUrl = HttpUrl("http://billing-api:3000")
+
+
+class PocketBase(Section):
+    """Where people's accounts live."""
+
+    url: HttpUrl = HttpUrl("http://pocketbase-core:8090")
+
+
+class Tenant(Section):
+    """One customer: an AI stack of its own."""
+
+    slug: Slug = Field(description="Short name, in every container's, network's and volume's name")
+    name: str = Field(min_length=1, max_length=64, description="Shown to the users")
+    domain: Domain | None = Field(None, description="Public name of the chat, behind TLS")
+    bind: IPvAnyAddress = Field(
+        default="127.0.0.1",
+        validate_default=True,
+        description="Address of the host that the two ports listen on",
+    )
+    openwebui: OpenWebUI
+    litellm: LiteLLM
+    postgres: Postgres = Postgres()
+    redis: Redis = Redis()
+    billing: Billing = Billing()
+    pocketbase: PocketBase = PocketBase()
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.litellm.port == self.openwebui.port:
+            port = self.litellm.port
+            allowed = "a port other than openwebui.port"
+            raise findings_error([Finding(("litellm", "port"), port, allowed)])
+        return self

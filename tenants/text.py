@@ -1,0 +1,28 @@
+"""Texts of a given form, with an error that says the form in words."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import AfterValidator, WithJsonSchema
+
+
+def matching(pattern: str, allowed: str) -> tuple[Any, Any]:
+    """Metadata for an `Annotated[str, *matching(...)]`.
+
+    Args:
+        pattern: what the whole text must match; it is in the JSON Schema as well.
+        allowed: the same in words, for the error.
+    """
+    return AfterValidator(_checker(pattern, allowed)), WithJsonSchema(
+        {"type": "string", "pattern": f"^{pattern}$"}
+    )
+
+
+def _checker(pattern: str, allowed: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(allowed)
+        return text
+
+    return check

@@ -1,0 +1,214 @@
+"""What holds for every resource of every tenant."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.compose import CONTAINER, NETWORK, VOLUME
+from ops.record import Declared, Recording, Secret
+from ops.tools import ROOT
+from tests.unit.conftest import PROVIDER_KEYS, run_program
+
+IMAGE = "docker:index/remoteImage:RemoteImage"
+RANDOM = "random:index/randomBytes:RandomBytes"
+STACK = "pulumi:pulumi:Stack"
+PARTS = ["litellm", "openwebui", "postgres", "redis"]
+
+
+def all_resources() -> Iterator[tuple[str, Declared]]:
+    for stack, config in (("demo", {}), ("app", {"providerKeys": PROVIDER_KEYS})):
+        for source in ("official", "built"):
+            for resource in run_program(stack, images=source, **config).resources:
+                yield f"{source}-{stack}", resource
+
+
+RESOURCES = list(all_resources())
+
+
+def of_type(token: str) -> Any:
+    found = [(run, resource) for run, resource in RESOURCES if resource.type == token]
+    assert found, token
+    ids = [f"{run}-{resource.name}" for run, resource in found]
+    return pytest.mark.parametrize("resource", [resource for _, resource in found], ids=ids)
+
+
+def test_every_resource_but_the_stack_has_a_parent_in_the_tenant() -> None:
+    components = {resource.urn for _, resource in RESOURCES if not resource.custom}
+    for _, resource in RESOURCES:
+        if resource.type == "cloudfreedom:tenant:TenantStack":
+            assert f"::{STACK}::" in resource.parent
+        elif resource.type != STACK:
+            assert resource.parent in components, resource.urn
+            assert f"::{STACK}::" not in resource.parent, resource.urn
+
+
+def test_every_component_has_a_namespaced_type() -> None:
+    components = [r for _, r in RESOURCES if not r.custom and r.type != STACK]
+    assert components
+    for component in components:
+        assert re.fullmatch(r"cloudfreedom:tenant:[A-Z]\w+", component.type)
+
+
+def test_every_docker_resource_has_the_explicit_provider() -> None:
+    docker = [r for _, r in RESOURCES if r.type.startswith("docker:")]
+    assert docker
+    for resource in docker:
+        assert "pulumi:providers:docker::" in resource.provider, resource.urn
+        assert "default" not in resource.provider
+
+
+def test_default_docker_providers_are_disabled() -> None:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert project["config"]["pulumi:disable-default-providers"] == ["docker"]
+
+
+@of_type(CONTAINER)
+def test_a_container_is_hardened(resource: Declared) -> None:
+    inputs = resource.inputs
+    assert inputs["capabilities"]["drops"] == ["ALL"]
+    assert inputs["securityOpts"] == ["no-new-privileges:true"]
+    assert inputs["init"] is True
+    assert inputs["memory"] == inputs["memorySwap"] > 0
+    assert float(inputs["cpus"]) > 0
+    assert inputs["logOpts"] == {"max-file": "3", "max-size": "10m"}
+    assert inputs["restart"] == "unless-stopped"
+    assert inputs["destroyGraceSeconds"] == inputs["stopTimeout"] >= 30
+    assert not {"privileged", "networkMode", "pidMode", "ipcMode", "devices"} & set(inputs)
+
+
+@of_type(CONTAINER)
+def test_only_the_container_that_hands_over_a_volume_starts_as_root(resource: Declared) -> None:
+    added = resource.inputs["capabilities"].get("adds", [])
+    if resource.inputs["user"] == "0:0":
+        assert resource.name.endswith("-openwebui")
+        assert resource.inputs["entrypoints"][2:4] == ["--hand-over", "1000:1000"]
+        assert added == ["CHOWN", "KILL", "SETGID", "SETUID"]
+    else:
+        assert added == []
+
+
+@of_type(CONTAINER)
+def test_a_container_counts_only_when_it_is_healthy(resource: Declared) -> None:
+    health = resource.inputs["healthcheck"]
+    assert health["tests"][0] == "CMD-SHELL"
+    assert health["startInterval"] == "1s"
+    assert resource.inputs["wait"] is True
+    assert resource.inputs["waitTimeout"] > 0
+    # What the provider shows as an update and does not do.
+    assert {"healthcheck", "init", "tmpfs"} <= set(resource.replace_on_changes)
+
+
+@of_type(CONTAINER)
+def test_health_means_ready(resource: Declared) -> None:
+    ready = {
+        "postgres": "SELECT 1",
+        "redis": "REDISCLI_AUTH",
+        "litellm": "/health/readiness",
+        "openwebui": "/ready",
+    }
+    part = resource.name.rpartition("-")[2]
+    assert ready[part] in resource.inputs["healthcheck"]["tests"][1]
+
+
+@of_type(CONTAINER)
+def test_a_secret_reaches_a_container_as_a_file_only(resource: Declared) -> None:
+    inputs = dict(resource.inputs)
+    uploads = inputs.pop("uploads")
+    assert not list(secrets_in(inputs))
+    for upload in uploads:
+        is_secret = isinstance(upload["content"], Secret)
+        assert is_secret == upload["file"].startswith("/run/secrets/"), upload["file"]
+
+
+@of_type(CONTAINER)
+def test_no_secret_value_stands_anywhere_in_plain(resource: Declared) -> None:
+    values = {str(text) for text in secrets_in(resource.inputs)}
+    plain = repr({key: value for key, value in resource.inputs.items() if key != "uploads"})
+    plain += repr([u["file"] for u in resource.inputs["uploads"]])
+    assert values
+    assert not [value for value in values if value in plain]
+
+
+@of_type(CONTAINER)
+def test_only_the_apps_are_on_the_network_that_leads_out(resource: Declared) -> None:
+    tenant, _, part = resource.name.rpartition("-")
+    networks = {network["name"] for network in resource.inputs["networksAdvanced"]}
+    apps = {f"{tenant}-apps"} if part in ("litellm", "openwebui") else set()
+    assert networks == {f"{tenant}-data"} | apps
+
+
+@of_type(NETWORK)
+def test_the_data_network_has_no_way_out(resource: Declared) -> None:
+    if resource.name.endswith("-data"):
+        assert resource.inputs["internal"] is True
+        assert resource.inputs["options"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
+    else:
+        assert resource.inputs["internal"] is False
+
+
+@of_type(VOLUME)
+def test_a_volume_cannot_be_lost_by_accident(resource: Declared) -> None:
+    assert resource.protect
+    assert resource.retain_on_delete
+    assert set(resource.ignore_changes) == {"driver", "driverOpts", "labels"}
+
+
+@of_type(IMAGE)
+def test_an_image_is_of_one_version_and_stays_on_the_host(resource: Declared) -> None:
+    assert re.search(r":[^/]*\d+(\.\d+)*", resource.inputs["name"])
+    assert not re.search(r":(latest|main|lts|stable)", resource.inputs["name"])
+    assert resource.inputs["keepLocally"] is True
+
+
+@of_type(RANDOM)
+def test_a_secret_is_long_and_only_lasting_ones_are_protected(resource: Declared) -> None:
+    assert resource.inputs["length"] >= 32
+    lasting = resource.name.endswith(("-litellm-salt", "-openwebui-admin"))
+    assert resource.protect == lasting
+    assert resource.inputs["keepers"] == {"rotation": "1"}
+
+
+@pytest.mark.parametrize(("stack", "bind", "ports"), [
+    ("demo", "127.0.0.1", {"litellm": 4001, "openwebui": 3001}),
+    ("app", "127.0.0.1", {"litellm": 4000, "openwebui": 3000}),
+])  # fmt: skip
+def test_two_ports_are_published_on_the_bind_address(
+    stack: str, bind: str, ports: dict[str, int]
+) -> None:
+    recording = run_program(stack, providerKeys=PROVIDER_KEYS)
+    published = {
+        container.name.rpartition("-")[2]: (port["ip"], port["external"])
+        for container in recording.of_type(CONTAINER)
+        for port in container.inputs["ports"]
+    }
+    assert published == {part: (bind, port) for part, port in ports.items()}
+
+
+def test_two_tenants_share_no_name(demo: Recording, app: Recording) -> None:
+    def names(recording: Recording) -> set[tuple[str, str]]:
+        tokens = (CONTAINER, NETWORK, VOLUME)
+        return {(token, r.inputs["name"]) for token in tokens for r in recording.of_type(token)}
+
+    assert len(names(demo)) == len(names(app)) == 9
+    assert not names(demo) & names(app)
+
+
+def test_everything_on_the_host_is_labelled(demo: Recording) -> None:
+    for token in (CONTAINER, NETWORK, VOLUME):
+        for resource in demo.of_type(token):
+            labels = {label["label"]: label["value"] for label in resource.inputs["labels"]}
+            assert labels["cloudfreedom.tenant"] == "demo"
+
+
+def secrets_in(value: Any) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from secrets_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets_in(item)

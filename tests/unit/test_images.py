@@ -1,0 +1,153 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from images import catalog
+from images.catalog import ImageError, load_catalog
+
+PARTS = ("postgres", "redis", "litellm", "openwebui")
+LITELLM = "ghcr.io/berriai/litellm-non_root"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+def test_official_images_are_named_by_repository_and_version() -> None:
+    images = load_catalog("official")
+    assert images.litellm.reference == f"{LITELLM}:v1.108.14"
+    assert images.postgres.reference.startswith("docker.io/library/postgres:17.")
+    assert images.redis.reference.startswith("docker.io/valkey/valkey:8.1.")
+    assert images.openwebui.version == "v0.12.4-slim"
+    assert {getattr(images, part).source for part in PARTS} == {"official"}
+    assert images.litellm.can("database")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_built_images_carry_the_hash_of_their_recipe(part: str) -> None:
+    image = getattr(load_catalog("built"), part)
+    assert image.source == "built"
+    assert re.fullmatch(rf"cloudfreedom/{part}:{image.version}-[0-9a-f]{{12}}", image.reference)
+
+
+def test_the_built_litellm_says_why_it_has_no_database() -> None:
+    litellm = load_catalog("built").litellm
+    assert not litellm.can("database")
+    assert "Prisma" in litellm.lacks["database"]
+
+
+@pytest.mark.parametrize("package", ["litellm", "open-webui"])
+def test_built_images_install_the_version_they_are_named_after(package: str) -> None:
+    part = package.replace("-", "")
+    pins = (catalog.RECIPES / part / "requirements.txt").read_text()
+    assert f"{package}=={getattr(load_catalog('built'), part).version} \\\n" in pins
+
+
+def test_a_recipe_is_its_own_files_and_those_of_the_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "RECIPES", tmp_path)
+    for file in ("base/make", "redis/Dockerfile", "postgres/Dockerfile"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("one")
+    before = catalog.recipe_hash("redis")
+
+    (tmp_path / "postgres/Dockerfile").write_text("two")
+    assert catalog.recipe_hash("redis") == before
+    (tmp_path / "base/make").write_text("two")
+    changed_base = catalog.recipe_hash("redis")
+    (tmp_path / "redis/Dockerfile").rename(tmp_path / "redis/Containerfile")
+    assert len({before, changed_base, catalog.recipe_hash("redis")}) == 3
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "ghcr.io/berriai/litellm:v1.109.1",
+        "registry.example:5000/mirror/litellm:main-v1.108.14",
+        "litellm:1.108.11-r2",
+        f"{LITELLM}:v1.108.14@{DIGEST}",
+    ],
+)
+def test_an_override_is_what_runs(reference: str) -> None:
+    litellm = load_catalog("built", {"litellm": reference}).litellm
+    assert litellm.reference == reference
+    assert litellm.can("database")
+
+
+def test_an_override_by_a_built_image_lacks_what_it_lacks() -> None:
+    litellm = load_catalog(
+        "official", {"litellm": "cloudfreedom/litellm:1.108.11-0123456789ab"}
+    ).litellm
+    assert litellm.source == "built"
+    assert not litellm.can("database")
+
+
+@pytest.mark.parametrize(
+    ("part", "version", "reason"),
+    [
+        ("litellm", "1.82.7", "compromised"),
+        ("litellm", "v1.82.8", "compromised"),
+        ("litellm", "main-v1.82.8", "compromised"),
+        ("litellm", "1.107.0", "compromised"),
+        ("litellm", "v1.107.3-stable", "compromised"),
+        ("litellm", "v1.107.12.rc1", "compromised"),
+        ("postgres", "18.1-trixie", "empty database"),
+    ],
+)
+def test_refused_versions(part: str, version: str, reason: str) -> None:
+    with pytest.raises(ImageError, match=f"^{part}: version {version} is refused.*{reason}"):
+        load_catalog("official", {part: f"mirror.example/{part}:{version}"})
+
+
+@pytest.mark.parametrize("version", ["1.82.70", "1.82.6", "v1.106.10", "v1.1070.0", "11.107.0"])
+def test_neighbours_of_refused_versions(version: str) -> None:
+    assert load_catalog("official", {"litellm": f"{LITELLM}:{version}"}).litellm.version == version
+
+
+def test_a_digest_does_not_save_a_refused_version() -> None:
+    with pytest.raises(ImageError, match="compromised"):
+        load_catalog("official", {"litellm": f"{LITELLM}:v1.107.0@{DIGEST}"})
+
+
+@pytest.mark.parametrize(
+    ("part", "version"),
+    [
+        ("litellm", "latest"),
+        ("litellm", "main"),
+        ("litellm", "main-latest"),
+        ("litellm", "main-stable"),
+        ("litellm", "lts"),
+        ("litellm", "litellm_stable"),
+        ("litellm", "v1.108"),
+        ("litellm", "v1"),
+        ("openwebui", "dev"),
+        ("openwebui", "cuda"),
+        ("openwebui", "0.12"),
+        ("redis", "edge"),
+        ("redis", "8"),
+        ("redis", "8.1-alpine3.24"),
+        ("postgres", "alpine"),
+        ("postgres", "17"),
+        ("postgres", "17-trixie"),
+        ("postgres", "17-alpine3.24"),
+    ],
+)
+def test_floating_versions(part: str, version: str) -> None:
+    with pytest.raises(ImageError, match=f"^{part}: '{version}' is not a full version.*like "):
+        load_catalog("official", {part: f"mirror.example/{part}:{version}"})
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["", "litellm", "litellm:", f"litellm@{DIGEST}", "litellm:1.2.3@sha256:0", "a b:1.2.3"],
+)
+def test_references_without_a_version(reference: str) -> None:
+    with pytest.raises(ImageError, match=r"^litellm: .* is no reference"):
+        load_catalog("official", {"litellm": reference})
+
+
+def test_all_problems_come_at_once() -> None:
+    overrides = {"webui": "x:1.2.3", "litellm": f"{LITELLM}:latest", "redis": "valkey:8"}
+    with pytest.raises(ImageError) as raised:
+        load_catalog("official", overrides)
+    assert len(str(raised.value).splitlines()) == 3
+    assert "There is no image 'webui' to override" in str(raised.value)
