@@ -28,7 +28,7 @@ def all_resources() -> Iterator[tuple[str, Declared]]:
 RESOURCES = list(all_resources())
 
 
-def of_type(token: str) -> Any:
+def of_type(token: str) -> pytest.MarkDecorator:
     found = [(run, resource) for run, resource in RESOURCES if resource.type == token]
     assert found, token
     ids = [f"{run}-{resource.name}" for run, resource in found]
