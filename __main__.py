@@ -10,9 +10,11 @@ from images.catalog import ImageError, load_catalog
 from tenants.loader import load
 from tenants.problem import TenantError
 
+PROJECT = Path(__file__).parent
+
 try:
     config = read_stack_config()
-    tenant = load(pulumi.get_stack(), hosts=docker_hosts(Path(__file__).parent))
+    tenant = load(pulumi.get_stack(), PROJECT / "tenants", hosts=docker_hosts(PROJECT))
     images = load_catalog(config.images, config.image_overrides)
     stack = TenantStack(args=TenantStackArgs(tenant=tenant, config=config, images=images))
 except (StackConfigError, TenantError, ImageError) as error:

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import pulumi
 import typer
-from images.build import BuildError
 
 from components.stack_config import docker_hosts
+from images.build import BuildError
 from images.catalog import ImageError
 from ops import demo as demo_tenant
 from ops.compose import ExportError

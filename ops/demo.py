@@ -8,9 +8,9 @@ from typing import Literal
 
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
-from images.build import build_missing
 from rich.console import Console
 
+from images.build import build_missing
 from images.catalog import Catalog, load_catalog
 from ops.tools import (
     ENGINE,

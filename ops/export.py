@@ -53,6 +53,7 @@ def export(
         config={f"{PROJECT}:{key}": _handed_over(value) for key, value in config.items()},
         secret_keys=[f"{PROJECT}:providerKeys"],
         values=values,
+        program=root / "__main__.py",
     )
     project = compose_project(f"{PROJECT}-{stack}", recording)
     values.save()

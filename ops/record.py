@@ -14,8 +14,6 @@ from pulumi.runtime.settings import ROOT
 
 from components.stack_config import PROJECT
 
-PROGRAM = Path(__file__).parent.parent / "__main__.py"
-
 # How the SDK marks a secret on the wire (`pulumi.runtime.rpc`).
 _MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 
@@ -73,7 +71,7 @@ def record(
     config: Mapping[str, str],
     secret_keys: list[str],
     values: Values,
-    program: Path = PROGRAM,
+    program: Path,
 ) -> Recording:
     """Run the program for `stack` the way `pulumi up` does, and record it.
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -95,7 +96,7 @@ class PulumiWay:
             write_private(passphrase, os.urandom(32).hex())
         project = yaml.safe_load((self._root / "Pulumi.yaml").read_text(encoding="utf-8"))
         project["main"] = str(self._root)
-        project["runtime"]["options"]["virtualenv"] = str(self._root / ".venv")
+        project["runtime"]["options"]["virtualenv"] = sys.prefix
         (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
         config = self.project / f"Pulumi.{self._stack}.yaml"
         if not config.exists():

@@ -22,16 +22,16 @@ def stacks(folder: Path = FOLDER) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def load(stack: str, *, hosts: Mapping[str, str], folder: Path = FOLDER) -> Tenant:
+def load(stack: str, folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> Tenant:
     """The tenant of a stack, checked on its own and against every other tenant.
 
     Another tenant's file that is broken itself is not looked at here: it must not keep
     this tenant from being brought up.
 
     Args:
-        stack: the file is `tenants/<stack>.yaml`.
-        hosts: the Docker host of each stack; two tenants of one host must not share a port.
+        stack: the file is `<folder>/<stack>.yaml`.
         folder: where the tenant files are.
+        hosts: the Docker host of each stack; two tenants of one host must not share a port.
 
     Raises:
         TenantError: with every problem of this file.
@@ -51,7 +51,7 @@ def load(stack: str, *, hosts: Mapping[str, str], folder: Path = FOLDER) -> Tena
     return tenant
 
 
-def load_all(*, hosts: Mapping[str, str], folder: Path = FOLDER) -> dict[str, Tenant]:
+def load_all(folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> dict[str, Tenant]:
     """Every tenant by its stack.
 
     Raises:
@@ -61,7 +61,7 @@ def load_all(*, hosts: Mapping[str, str], folder: Path = FOLDER) -> dict[str, Te
     problems: list[Problem] = []
     for stack in stacks(folder):
         try:
-            tenants[stack] = load(stack, hosts=hosts, folder=folder)
+            tenants[stack] = load(stack, folder, hosts=hosts)
         except TenantError as error:
             problems.extend(error.problems)
     if problems:

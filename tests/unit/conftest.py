@@ -7,6 +7,7 @@ import pytest
 
 from components.stack_config import PROJECT
 from ops.record import Recording, record
+from ops.tools import ROOT
 
 PROVIDER_KEYS = (
     '{"openai": "key-of-openai", "anthropic": "key-of-anthropic", "gemini": "key-of-gemini"}'
@@ -28,6 +29,7 @@ def run_program(stack: str, **config: str) -> Recording:
         config={f"{PROJECT}:{key}": value for key, value in config.items()},
         secret_keys=[f"{PROJECT}:providerKeys"],
         values=StableValues(),
+        program=ROOT / "__main__.py",
     )
 
 
