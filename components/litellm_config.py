@@ -120,6 +120,8 @@ def _litellm_settings(litellm: LiteLLM) -> Json:
         "drop_params": True,
         # A caller could otherwise keep a request out of the usage log.
         "global_disable_no_log_param": True,
+        # It would cost nothing, silently.
+        "block_requests_for_models_without_pricing": True,
         **_cache(litellm.cache),
     }
     if not litellm.models:
@@ -152,6 +154,8 @@ def _router_settings(litellm: LiteLLM) -> Json:
         "timeout": routing.timeout,
         "cooldown_time": routing.cooldown,
         "optional_pre_call_checks": ["enforce_model_rate_limits"],
+        # A deployment at its limit would answer 429 although another one of the model is free.
+        "enable_weighted_failover": True,
         "fallbacks": _fallbacks(litellm.fallbacks),
         "context_window_fallbacks": _fallbacks(litellm.context_window_fallbacks),
     }

@@ -64,6 +64,7 @@ class StackConfig(_Section):
         missing = [
             f"tenants/{pulumi.get_stack()}.yaml: model {model} needs the provider key {name!r}:"
             f" pulumi config set --secret --path providerKeys.{name}"
+            f" (or, for an export to Compose, set CLOUDFREEDOM_PROVIDER_KEY_{_variable(name)})"
             for name, model in needed.items()
             if name not in self.provider_keys
         ]
@@ -91,6 +92,10 @@ def read_stack_config() -> StackConfig:
         file = f"Pulumi.{pulumi.get_stack()}.yaml"
         lines = [f"{file}: {_sentence(problem)}" for problem in error.errors(include_input=False)]
         raise StackConfigError("\n".join(lines)) from None
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def docker_hosts(project: Path) -> dict[str, str]:

@@ -266,10 +266,8 @@ class _Uploads:
 
 
 def _references(uploads: Mapping[str, tuple[Mapping[str, Any], str]]) -> list[Mapped]:
-    return [
-        {"source": key, "target": item["file"], "mode": int(item["permissions"], 8)}
-        for key, (item, _) in uploads.items()
-    ]
+    # Compose knows no permissions here: it makes every such file readable, in its container.
+    return [{"source": key, "target": item["file"]} for key, (item, _) in uploads.items()]
 
 
 def _variable(key: str) -> str:

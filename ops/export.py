@@ -1,20 +1,17 @@
 """Writes a tenant as a Compose project: the Compose file, and its secrets beside it."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.stack_config import PROJECT
 from ops.compose import compose_project
+from ops.files import read_yaml, write_private, write_yaml
+from ops.provider_keys import provider_keys
 from ops.record import record
-from ops.values import ValueFile, write_private
-
-_KEY_VARIABLE = "CLOUDFREEDOM_PROVIDER_KEY_"
+from ops.values import ValueFile
 
 
 @dataclass(frozen=True)
@@ -59,29 +56,19 @@ def export(
     values.save()
     write_private(folder / ".env", _env_file(project.environment))
     write_private(folder / "outputs.json", json.dumps(recording.outputs, indent=2) + "\n")
-    text = yaml.dump(project.file, sort_keys=False, Dumper=_Dumper, allow_unicode=True)
-    (folder / "compose.yaml").write_text(text, encoding="utf-8")
+    write_yaml(folder / "compose.yaml", project.file)
     return Exported(folder, project.wait_seconds)
 
 
 def _stack_config(path: Path) -> dict[str, Any]:
     """Config of a stack by key, without what only Pulumi could decrypt."""
-    stored = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
     config = {
         key.removeprefix(f"{PROJECT}:"): value
-        for key, value in ((stored or {}).get("config") or {}).items()
+        for key, value in read_yaml(path).get("config", {}).items()
         if key.startswith(f"{PROJECT}:")
     }
-    config["providerKeys"] = _provider_keys()
+    config["providerKeys"] = provider_keys()
     return config
-
-
-def _provider_keys() -> dict[str, str]:
-    return {
-        variable.removeprefix(_KEY_VARIABLE).lower().replace("_", "-"): key
-        for variable, key in os.environ.items()
-        if variable.startswith(_KEY_VARIABLE)
-    }
 
 
 def _handed_over(value: Any) -> str:
@@ -92,18 +79,3 @@ def _handed_over(value: Any) -> str:
 def _env_file(environment: Mapping[str, str]) -> str:
     quoted = {name: value.replace("'", r"\'") for name, value in environment.items()}
     return "".join(f"{name}='{value}'\n" for name, value in quoted.items())
-
-
-class _Dumper(yaml.SafeDumper):
-    """Shows texts of several lines as such, and everything in full."""
-
-    def ignore_aliases(self, _: Any) -> bool:
-        return True
-
-
-def _present_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _present_text)

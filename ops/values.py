@@ -1,11 +1,12 @@
 """Generated secrets of a tenant that runs without Pulumi, kept in one root-only file."""
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ops.files import write_private
 
 
 class ValueFile:
@@ -28,13 +29,3 @@ class ValueFile:
     def save(self) -> None:
         """Write all values, before anything is made with them."""
         write_private(self._path, json.dumps(self._values, indent=2, sort_keys=True) + "\n")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can read it, at any moment."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    beside.replace(path)

@@ -2,19 +2,17 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import yaml
-
 from components.stack_config import PROJECT
 from ops.export import export
+from ops.files import read_yaml, write_private, write_yaml
+from ops.provider_keys import provider_keys
 from ops.tools import ROOT
-from ops.values import write_private
 
 
 class WayError(RuntimeError):
@@ -94,20 +92,26 @@ class PulumiWay:
         passphrase = self._folder / "passphrase"
         if not passphrase.exists():
             write_private(passphrase, os.urandom(32).hex())
-        project = yaml.safe_load((self._root / "Pulumi.yaml").read_text(encoding="utf-8"))
+        project = read_yaml(self._root / "Pulumi.yaml")
         project["main"] = str(self._root)
         project["runtime"]["options"]["virtualenv"] = sys.prefix
-        (self.project / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
-        config = self.project / f"Pulumi.{self._stack}.yaml"
-        if not config.exists():
-            shutil.copy(self._root / config.name, config)
+        write_yaml(self.project / "Pulumi.yaml", project)
         self._run("stack", "select", "--create", self._stack, capture=True)
-        for key, value in self._settings.items():
-            self._run("config", "set", f"{PROJECT}:{key}", value, capture=True)
+        self._configure()
 
-    def _run(self, *arguments: str, capture: bool = False) -> str:
+    def _configure(self) -> None:
+        name = f"Pulumi.{self._stack}.yaml"
+        ours, theirs = read_yaml(self.project / name), read_yaml(self._root / name)
+        settings = {f"{PROJECT}:{key}": value for key, value in self._settings.items()}
+        config = theirs.get("config", {}) | settings
+        write_yaml(self.project / name, ours | theirs | {"config": config})
+        for key, value in provider_keys().items():
+            path = f"{PROJECT}:providerKeys.{key}"
+            self._run("config", "set", "--secret", "--path", path, capture=True, stdin=value)
+
+    def _run(self, *arguments: str, capture: bool = False, stdin: str | None = None) -> str:
         command = [str(self._pulumi), *arguments, "--non-interactive"]
-        return _run(command, self.project, self.environment, capture=capture)
+        return _run(command, self.project, self.environment, capture=capture, stdin=stdin)
 
 
 class ComposeWay:
@@ -156,7 +160,12 @@ class ComposeWay:
 
 
 def _run(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], *, capture: bool = False
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    capture: bool = False,
+    stdin: str | None = None,
 ) -> str:
     """Run a tool; what it prints goes to the person, or is returned."""
     finished = subprocess.run(
@@ -165,6 +174,7 @@ def _run(
         env=os.environ | dict(environment),
         check=False,
         text=True,
+        input=stdin,
         stdout=subprocess.PIPE if capture else None,
         stderr=subprocess.PIPE if capture else None,
     )

@@ -1,0 +1,157 @@
+"""Real tenants on a real engine, brought up each way that this machine has."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from docker import DockerClient
+from docker.models.containers import Container
+
+from images.catalog import load_catalog
+from ops.tools import ROOT
+from ops.way import Way
+from tests.e2e import ways
+from tests.e2e.project import Project, free_ports
+from tests.e2e.tenants import alpha, beta
+from tests.providers.client import Providers
+
+PROVIDERS_PORT = 9100
+SERVER = ROOT / "tests" / "providers" / "server.py"
+
+# The program that `pulumi` runs lies in the tests' own project and imports ours from here.
+os.environ["PYTHONPATH"] = str(ROOT)
+for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
+    os.environ[f"CLOUDFREEDOM_PROVIDER_KEY_{name}"] = f"key-{secrets.token_hex(16)}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "way_name" in metafunc.fixturenames:
+        missing = pytest.mark.skip(reason="no Docker engine answers, and none can be set up here")
+        names: list[Any] = [*ways.available()] or [pytest.param("none", marks=missing)]
+        metafunc.parametrize("way_name", names, scope="session")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    names = " and ".join(ways.available()) or "no way: there is no Docker engine"
+    terminalreporter.write_line(f"end to end on {names}")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A tenant that is up."""
+
+    project: Project
+    way: Way
+    tenant: dict[str, Any]
+    engine: DockerClient
+
+    @property
+    def slug(self) -> str:
+        return str(self.tenant["slug"])
+
+    @property
+    def chat(self) -> str:
+        """Address of Open WebUI."""
+        return f"http://127.0.0.1:{self.tenant['openwebui']['port']}"
+
+    @property
+    def api(self) -> str:
+        """Address of LiteLLM."""
+        return f"http://127.0.0.1:{self.tenant['litellm']['port']}"
+
+    @property
+    def key(self) -> str:
+        """LiteLLM's master key."""
+        return self.way.outputs()["litellm_master_key"]
+
+    def change(self, tenant: dict[str, Any] | None = None, **config: Any) -> None:
+        """Write the tenant's file with changes, and config of its stack, and bring it up."""
+        self.project.write(self.tenant | (tenant or {}), **config)
+        self.way.up()
+
+    def container(self, part: str) -> Container:
+        return self.engine.containers.get(f"{self.slug}-{part}")
+
+    def run(self, part: str, *command: str, user: str = "") -> tuple[int, str]:
+        """Run a command inside a container: its exit code, and what it printed."""
+        code, output = self.container(part).exec_run(list(command), user=user)
+        assert isinstance(output, bytes)
+        return code or 0, output.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tenants on one host: `alpha` has providers, `beta` the demonstration model."""
+
+    alpha: Running
+    beta: Running
+
+
+@pytest.fixture(scope="session")
+def engine() -> DockerClient:
+    client = ways.engine()
+    assert client
+    ways.build_images()
+    return client
+
+
+@pytest.fixture(scope="session")
+def providers(engine: DockerClient) -> Iterator[Providers]:
+    """Model providers on the host, where containers reach it and nobody else does."""
+    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    container = engine.containers.run(
+        load_catalog("built").litellm.reference,
+        [
+            *("python3", "-c", SERVER.read_text(encoding="utf-8")),
+            *("--host", "0.0.0.0", "--port", str(PROVIDERS_PORT)),
+        ],
+        ports={f"{PROVIDERS_PORT}/tcp": (gateway, PROVIDERS_PORT)},
+        user="65534:65534",
+        detach=True,
+    )
+    try:
+        yield Providers(f"http://{gateway}:{PROVIDERS_PORT}")
+    finally:
+        container.remove(force=True)
+
+
+@pytest.fixture(scope="session")
+def tenants(
+    engine: DockerClient,
+    providers: Providers,
+    way_name: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Pair]:
+    project = Project.new(tmp_path_factory.mktemp(way_name) / "project")
+    mark = secrets.token_hex(3)
+    ports = free_ports(4)
+    files = [
+        alpha(f"a{mark}", chat=ports[0], api=ports[1], providers=providers),
+        beta(f"b{mark}", chat=ports[2], api=ports[3]),
+    ]
+    for file in files:
+        project.write(file)
+    make = ways.available()[way_name]
+    running = [Running(project, make(file["slug"], project.root), file, engine) for file in files]
+    try:
+        for tenant in running:
+            tenant.way.up()
+        yield Pair(*running)
+    finally:
+        for tenant in running:
+            tenant.way.down()
+            for part in ("postgres", "redis", "openwebui"):
+                engine.volumes.get(f"{tenant.slug}-{part}").remove()
+
+
+@pytest.fixture
+def alpha_tenant(tenants: Pair) -> Running:
+    return tenants.alpha
+
+
+@pytest.fixture
+def beta_tenant(tenants: Pair) -> Running:
+    return tenants.beta

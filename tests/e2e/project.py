@@ -1,0 +1,54 @@
+"""A project of two tenants of its own, for the tests: what a customer's repository is."""
+
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ops.tools import ROOT
+
+_PORTS = range(20_000, 32_000)  # below those that the system hands to clients
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with the program, and tenant files that the tests write."""
+
+    root: Path
+
+    @classmethod
+    def new(cls, root: Path) -> "Project":
+        root.mkdir(parents=True)
+        (root / "tenants").mkdir()
+        for name in ("__main__.py", "Pulumi.yaml"):
+            shutil.copy(ROOT / name, root / name)
+        return cls(root)
+
+    def write(self, tenant: Mapping[str, Any], **config: Any) -> str:
+        """Write a tenant's file and the config of its stack, and return the stack's name."""
+        stack = str(tenant["slug"])
+        self._write(f"tenants/{stack}.yaml", tenant)
+        self._write(
+            f"Pulumi.{stack}.yaml",
+            {"config": {f"cloudfreedom:{key}": value for key, value in config.items()}},
+        )
+        return stack
+
+    def _write(self, name: str, data: Mapping[str, Any]) -> None:
+        (self.root / name).write_text(yaml.safe_dump(dict(data)), encoding="utf-8")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody listens on."""
+    found: list[int] = []
+    for port in _PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no free port is left")

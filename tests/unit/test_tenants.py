@@ -1,0 +1,416 @@
+"""Tenant files: what a good one means, and what is said about a bad one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from components.stack_config import LOCAL_DOCKER
+from tenants.duration import seconds
+from tenants.loader import FOLDER, load, load_all, stacks
+from tenants.model import Tenant
+from tenants.problem import TenantError
+from tools import schema
+
+# Six lines, so that what a test appends starts in line 7, inside of `litellm`.
+ACME = """\
+slug: acme
+name: Acme
+openwebui:
+  port: 3002
+litellm:
+  port: 4002
+"""
+BETA = ACME.replace("acme", "beta").replace("3002", "3003").replace("4002", "4003")
+
+GPT = "      deployments: [{model: openai/gpt-4o}]\n"
+MODELS = f"  models:\n    - name: a\n{GPT}    - name: b\n{GPT}"  # lines 7 to 11
+DEPLOYMENT = "  models:\n    - name: a\n      deployments:\n        - model: openai/gpt-4o\n"
+UNPRICED = DEPLOYMENT.replace("gpt-4o", "our-own")
+
+SECTIONS = "slug, name, domain, bind, openwebui, litellm, postgres, redis, billing, pocketbase"
+INTEGER = "must be a valid integer"
+DURATION = "must be a whole number and a unit, such as 90s, 30m, 12h or 7d"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "tenants"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for stack, text in files.items():
+        (folder / f"{stack}.yaml").write_text(text, encoding="utf-8")
+
+
+def acme(folder: Path, text: str) -> Tenant:
+    write(folder, {"acme": text})
+    return load("acme", hosts={}, folder=folder)
+
+
+def problems_of(folder: Path, text: str) -> list[str]:
+    """Each line of the error, without the file that all of them start with."""
+    with pytest.raises(TenantError) as raised:
+        acme(folder, text)
+    lines = str(raised.value).splitlines()
+    assert all(line.startswith("tenants/acme.yaml:") for line in lines)
+    return [line.removeprefix("tenants/acme.yaml:") for line in lines]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("colour: red\n", f'7: colour = "red": unknown key; known here: {SECTIONS}'),
+    ("postgres:\n  disk: 5\n", "8: postgres.disk = 5: unknown key; known here: memory_mb, cpus"),
+    ("  routing:\n    tries: 3\n",
+     "8: litellm.routing.tries = 3: unknown key;"
+     " known here: strategy, retries, timeout, allowed_failures, cooldown"),
+    (f"{DEPLOYMENT}          price: {{input_per_million: 1, output_per_million: 1, cached: 0}}\n",
+     "11: litellm.models.0.deployments.0.price.cached = 0: unknown key;"
+     " known here: input_per_million, output_per_million"),
+])  # fmt: skip
+def test_an_unknown_key(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, ACME + text) == [problem]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("  memory_mb: '2048'\n", f'7: litellm.memory_mb = "2048": {INTEGER}'),
+    ("  memory_mb: 2048.5\n", f"7: litellm.memory_mb = 2048.5: {INTEGER}"),
+    ("  memory_mb: true\n", f"7: litellm.memory_mb = true: {INTEGER}"),
+    ("  memory_mb:\n", f"7: litellm.memory_mb = null: {INTEGER}"),
+    ("  cpus: many\n", '7: litellm.cpus = "many": must be a valid decimal'),
+    ("  routing:\n    timeout: 30\n", f"8: litellm.routing.timeout = 30: {DURATION}"),
+    ("  routing:\n    cooldown: 1.5h\n", f'8: litellm.routing.cooldown = "1.5h": {DURATION}'),
+    ("  models: gpt-5\n", '7: litellm.models = "gpt-5": must be a valid array'),
+    ("  models: [gpt-5]\n", '7: litellm.models.0 = "gpt-5": must be an object'),
+    ("domain: 5\n", "7: domain = 5: must be a valid string"),
+    ("billing: https://billing.example.com\n",
+     '7: billing = "https://billing.example.com": must be an object'),
+])  # fmt: skip
+def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, ACME + text) == [problem]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("  memory_mb: 63\n", "7: litellm.memory_mb = 63: must be greater than or equal to 64"),
+    ("  cpus: 0.05\n", "7: litellm.cpus = 0.05: must be greater than or equal to 0.1"),
+    ("  routing: {retries: 11}\n",
+     "7: litellm.routing.retries = 11: must be less than or equal to 10"),
+    ("  rate_limits: {tokens_per_minute: 0}\n",
+     "7: litellm.rate_limits.tokens_per_minute = 0: must be greater than or equal to 1"),
+    ("  routing: {strategy: random}\n",
+     "7: litellm.routing.strategy = \"random\": must be 'weighted', 'least-busy' or 'fastest'"),
+    ("  cache: {mode: 'no'}\n",
+     "7: litellm.cache.mode = \"no\": must be 'off', 'opt-in' or 'on'"),
+    (f"{UNPRICED}          price: {{input_per_million: -1, output_per_million: 2}}\n",
+     "11: litellm.models.0.deployments.0.price.input_per_million = -1:"
+     " must be greater than or equal to 0"),
+])  # fmt: skip
+def test_a_value_out_of_range(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, ACME + text) == [problem]
+
+
+@pytest.mark.parametrize(("old", "new", "problem"), [
+    ("port: 4002", "port: 80", "6: litellm.port = 80: must be greater than or equal to 1024"),
+    ("port: 4002", "port: 65536", "6: litellm.port = 65536: must be less than or equal to 65535"),
+    ("port: 4002", "port: 3002", "6: litellm.port = 3002: a port other than openwebui.port"),
+    ("slug: acme", "slug: Acme Corp",
+     '1: slug = "Acme Corp": must be up to 30 small letters, digits and dashes,'
+     " starting with a letter"),
+    ("name: Acme", "name: ''", "2: name: must have at least 1 character"),
+])  # fmt: skip
+def test_a_needed_value_that_is_not_allowed(folder: Path, old: str, new: str, problem: str) -> None:
+    assert problems_of(folder, ACME.replace(old, new)) == [problem]
+
+
+@pytest.mark.parametrize("slug", ["a", "a1", "a-b", "a" * 30])
+def test_a_good_slug(folder: Path, slug: str) -> None:
+    assert acme(folder, ACME.replace("acme", slug)).slug == slug
+
+
+@pytest.mark.parametrize("slug", ["1a", "-a", "a-", "a_b", "a.b", "a" * 31, "ä", "a b"])
+def test_a_bad_slug(folder: Path, slug: str) -> None:
+    [problem] = problems_of(folder, ACME.replace("slug: acme", f"slug: '{slug}'"))
+    assert problem.startswith("1: slug = ")
+
+
+@pytest.mark.parametrize("domain", [
+    "chat", "Chat.example.com", "https://chat.example.com", "chat.example.com/", "-a.example.com",
+])  # fmt: skip
+def test_a_bad_domain(folder: Path, domain: str) -> None:
+    assert problems_of(folder, f"{ACME}domain: {domain}\n") == [
+        f'7: domain = "{domain}": must be a full domain name in small letters,'
+        " such as chat.example.com"
+    ]
+
+
+@pytest.mark.parametrize(("model", "allowed"), [
+    ("mistral/large", "must be openai/MODEL, anthropic/MODEL or gemini/MODEL"),
+    ("gpt-4o", "must be openai/MODEL, anthropic/MODEL or gemini/MODEL"),
+    ("openai/our-own", "LiteLLM knows no price for it: give one under `price`"),
+])  # fmt: skip
+def test_a_deployment_of_what_cannot_be_billed(folder: Path, model: str, allowed: str) -> None:
+    text = ACME + DEPLOYMENT.replace("openai/gpt-4o", model)
+    problem = f'10: litellm.models.0.deployments.0.model = "{model}": {allowed}'
+    assert problems_of(folder, text) == [problem]
+
+
+def test_a_mistyped_model_is_told_what_it_may_have_been(folder: Path) -> None:
+    [problem] = problems_of(folder, ACME + DEPLOYMENT.replace("gpt-4o", "gpt-4oo"))
+    assert "give one under `price` or one of openai/gpt-4o, " in problem
+
+
+def test_a_model_with_a_price_of_its_own_needs_no_known_one(folder: Path) -> None:
+    price = "          price: {input_per_million: 1.5, output_per_million: 2}\n"
+    [model] = acme(folder, ACME + UNPRICED + price).litellm.models
+    given = model.deployments[0].price
+    assert given
+    assert (str(given.input_per_million), str(given.output_per_million)) == ("1.5", "2")
+
+
+@pytest.mark.parametrize(("text", "problems"), [
+    ("  fallbacks:\n    a: [c]\n",
+     ['13: litellm.fallbacks.a.0 = "c": a model of this file (a, b), another one']),
+    ("  fallbacks:\n    a: [b, a]\n",
+     ['13: litellm.fallbacks.a.1 = "a": a model of this file (a, b), another one']),
+    ("  fallbacks:\n    c: [a]\n", ["13: litellm.fallbacks.c: a model of this file (a, b)"]),
+    ("  fallbacks:\n    a:\n      - c\n  context_window_fallbacks:\n    b:\n      - b\n",
+     ['14: litellm.fallbacks.a.0 = "c": a model of this file (a, b), another one',
+      '17: litellm.context_window_fallbacks.b.0 = "b": a model of this file (a, b), another one']),
+])  # fmt: skip
+def test_a_fallback_leads_to_another_model(folder: Path, text: str, problems: list[str]) -> None:
+    assert problems_of(folder, ACME + MODELS + text) == problems
+
+
+def test_a_fallback_without_any_model(folder: Path) -> None:
+    assert problems_of(folder, f"{ACME}  fallbacks:\n    a: [b]\n") == [
+        "8: litellm.fallbacks.a: a model of this file (there is none)",
+        '8: litellm.fallbacks.a.0 = "b": a model of this file (there is none), another one',
+    ]
+
+
+def test_a_model_name_stands_once(folder: Path) -> None:
+    assert problems_of(folder, ACME + MODELS.replace("name: b", "name: a")) == [
+        '10: litellm.models.1.name = "a": a name not used above'
+    ]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("slug: other\n", "1: slug: a key only once; it stands in line 7 again"),
+    ("  port: 4002\n", "6: litellm.port: a key only once; it stands in line 7 again"),
+])  # fmt: skip
+def test_a_key_stands_once(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, ACME + text) == [problem]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("slug: acme\nname: [Acme\n",
+     "3: the file: not YAML: expected ',' or ']', but got '<stream end>'"),
+    ("slug: acme\n\tname: Acme\n",
+     r"2: the file: not YAML: found character '\t' that cannot start any token"),
+    ("slug: acme\nname: a: b\n", "2: the file: not YAML: mapping values are not allowed here"),
+    ("slug: *acme\n", "1: the file: not YAML: found undefined alias 'acme'"),
+    (f"{ACME}---\n{ACME}", "7: the file: not YAML: but found another document"),
+    ("", "1: the file = null: must be an object"),
+    ("# Nothing yet.\n", "1: the file = null: must be an object"),
+    ("- slug: acme\n", '1: the file = [{"slug": "acme"}]: must be an object'),
+])  # fmt: skip
+def test_a_file_that_is_no_mapping(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, text) == [problem]
+
+
+def test_a_file_that_is_not_utf_8(folder: Path) -> None:
+    (folder / "acme.yaml").write_bytes(ACME.replace("Acme", "Acmé").encode("latin-1"))
+    with pytest.raises(TenantError, match=r"^tenants/acme\.yaml:1: the file: not YAML: .*utf-8"):
+        load("acme", hosts={}, folder=folder)
+
+
+def test_what_is_needed_and_missing(folder: Path) -> None:
+    assert problems_of(folder, "slug: acme\nlitellm: {}\n") == [
+        "1: name: needed, and missing",
+        "1: openwebui: needed, and missing",
+        "2: litellm.port: needed, and missing",
+    ]
+
+
+def test_all_problems_of_a_file_come_at_once_in_its_order(folder: Path) -> None:
+    text = f"{ACME.replace('4002', '80')}  cpus: 0\nslug: other\ncolour: red\n"
+    problems = problems_of(folder, text)
+    assert [problem.split(" ")[:2] for problem in problems] == [
+        ["1:", "slug:"], ["6:", "litellm.port"], ["7:", "litellm.cpus"], ["9:", "colour"],
+    ]  # fmt: skip
+
+
+def test_a_long_value_is_cut(folder: Path) -> None:
+    [problem] = problems_of(folder, f"{ACME}colour: {'r' * 1000}\n")
+    assert f'colour = "{"r" * 59}…: ' in problem
+
+
+def test_an_unknown_stack_is_told_the_known_ones(folder: Path) -> None:
+    write(folder, {"beta": BETA, "acme": ACME})
+    with pytest.raises(TenantError) as raised:
+        load("gamma", hosts={}, folder=folder)
+    assert str(raised.value) == (
+        "tenants/gamma.yaml:1: the file = missing:"
+        " a stack needs a tenant file of its name; there are: acme, beta"
+    )
+
+
+HERE = {"acme": LOCAL_DOCKER, "beta": LOCAL_DOCKER}
+APART = {"acme": LOCAL_DOCKER, "beta": "ssh://deploy@two.example.com"}
+ON_ALL = "bind: 0.0.0.0\n"
+CHAT = "domain: chat.example.com\n"
+
+
+@pytest.mark.parametrize(("changes", "appended", "hosts", "problems"), [
+    ({"beta": "acme"}, "", HERE, ['1: slug = "acme": beta.yaml has the same: each its own']),
+    ({"beta": "acme"}, "", APART, ['1: slug = "acme": beta.yaml has the same: each its own']),
+    ({}, CHAT, APART, ['7: domain = "chat.example.com": beta.yaml has the same: each its own']),
+    ({"4003": "4002"}, "", HERE,
+     ["6: litellm.port = 4002: beta.yaml uses it on the same host: a free one"]),
+    ({"4003": "3002"}, "", HERE,
+     ["4: openwebui.port = 3002: beta.yaml uses it on the same host: a free one"]),
+    ({"4003": "3002", "3003": "4002"}, ON_ALL, HERE,
+     ["4: openwebui.port = 3002: beta.yaml uses it on the same host: a free one",
+      "6: litellm.port = 4002: beta.yaml uses it on the same host: a free one"]),
+])  # fmt: skip
+def test_two_tenants_that_clash(
+    folder: Path,
+    changes: Mapping[str, str],
+    appended: str,
+    hosts: Mapping[str, str],
+    problems: list[str],
+) -> None:
+    beta = BETA
+    for old, new in changes.items():
+        beta = beta.replace(old, new)
+    write(folder, {"acme": ACME + appended, "beta": beta + appended})
+    with pytest.raises(TenantError) as raised:
+        load("acme", hosts=hosts, folder=folder)
+    assert str(raised.value).splitlines() == [f"tenants/acme.yaml:{line}" for line in problems]
+
+
+@pytest.mark.parametrize(("mine", "theirs", "clash"), [
+    ("127.0.0.1", "127.0.0.1", True),
+    ("0.0.0.0", "127.0.0.1", True),
+    ("127.0.0.1", "0.0.0.0", True),
+    ("'::'", "192.0.2.1", True),
+    ("127.0.0.1", "192.0.2.1", False),
+])  # fmt: skip
+@pytest.mark.parametrize("hosts", [HERE, APART], ids=["same host", "two hosts"])
+def test_one_port_on_two_addresses(
+    folder: Path, mine: str, theirs: str, clash: bool, hosts: Mapping[str, str]
+) -> None:
+    beta = BETA.replace("4003", "4002")
+    write(folder, {"acme": f"{ACME}bind: {mine}\n", "beta": f"{beta}bind: {theirs}\n"})
+    if clash and hosts is HERE:
+        with pytest.raises(TenantError, match="beta.yaml uses it on the same host"):
+            load("acme", hosts=hosts, folder=folder)
+    else:
+        assert load("acme", hosts=hosts, folder=folder).litellm.port == 4002
+
+
+@pytest.mark.parametrize("broken", ["slug: [", "slug: acme\n", ""])
+def test_the_broken_file_of_another_tenant_is_not_in_the_way(folder: Path, broken: str) -> None:
+    write(folder, {"acme": ACME, "beta": broken})
+    assert load("acme", hosts=HERE, folder=folder).slug == "acme"
+
+
+def test_load_all_reports_every_problem_of_every_file(folder: Path) -> None:
+    delta = BETA.replace("beta", "delta").replace("3003", "3004").replace("4003", "4002")
+    write(folder, {"acme": ACME, "beta": f"{BETA}cpus: 1\n", "gamma": "slug: [", "delta": delta})
+    hosts = dict.fromkeys(stacks(folder), LOCAL_DOCKER)
+    with pytest.raises(TenantError) as raised:
+        load_all(hosts=hosts, folder=folder)
+    assert [(problem.file, problem.field) for problem in raised.value.problems] == [
+        ("tenants/acme.yaml", "litellm.port"),
+        ("tenants/beta.yaml", "cpus"),
+        ("tenants/delta.yaml", "litellm.port"),
+        ("tenants/gamma.yaml", "the file"),
+    ]
+
+
+def test_load_all_gives_every_tenant_by_its_stack(folder: Path) -> None:
+    write(folder, {"one": ACME, "two": BETA})
+    tenants = load_all(hosts={}, folder=folder)
+    assert {stack: tenant.slug for stack, tenant in tenants.items()} == {
+        "one": "acme",
+        "two": "beta",
+    }
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("1s", 1), ("90s", 90), ("30m", 1800), ("12h", 43_200), ("7d", 604_800),
+])  # fmt: skip
+def test_a_duration_in_seconds(text: str, expected: int) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", [
+    "", "s", "0s", "01m", "-1h", "1.5h", "5", "1 h", "1H", "1w", "1h30m", " 1h", 60, 1.0, None,
+])  # fmt: skip
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match=r"^a whole number and a unit, such as 90s"):
+        seconds(text)
+
+
+def test_what_the_demo_file_leaves_out() -> None:
+    assert load("demo", hosts={}).model_dump(mode="json") == {
+        "slug": "demo",
+        "name": "CloudFreedom Demo",
+        "domain": None,
+        "bind": "127.0.0.1",
+        "openwebui": {
+            "memory_mb": 1024,
+            "cpus": "2",
+            "port": 3001,
+            "signup": True,
+            "session": 43_200,
+        },
+        "litellm": {
+            "memory_mb": 1024,
+            "cpus": "2",
+            "port": 4001,
+            "models": [],
+            "fallbacks": {},
+            "context_window_fallbacks": {},
+            "routing": {
+                "strategy": "weighted",
+                "retries": 2,
+                "timeout": 600,
+                "allowed_failures": 3,
+                "cooldown": 30,
+            },
+            "cache": {"mode": "opt-in", "ttl": 3600},
+            "rate_limits": {"requests_per_minute": None, "tokens_per_minute": None},
+        },
+        "postgres": {"memory_mb": 512, "cpus": "1"},
+        "redis": {"memory_mb": 256, "cpus": "1"},
+        "billing": {"url": "http://billing-api:3000/"},
+        "pocketbase": {"url": "http://pocketbase-core:8090/"},
+    }
+
+
+def test_the_demo_file_is_short() -> None:
+    assert len((FOLDER / "demo.yaml").read_text(encoding="utf-8").splitlines()) < 20
+
+
+def test_nobody_makes_an_account_unless_the_file_says_so(folder: Path) -> None:
+    assert not acme(folder, ACME).openwebui.signup
+
+
+def test_the_committed_schema_is_that_of_the_model() -> None:
+    assert schema.FILE.read_text(encoding="utf-8") == schema.text()
+
+
+def test_the_schema_refuses_unknown_keys_as_well() -> None:
+    whole = schema.tenant_schema()
+    sections = [whole, *(part for part in whole["$defs"].values() if "properties" in part)]
+    assert len(sections) > 10
+    assert [part["title"] for part in sections if part["additionalProperties"] is not False] == []
+
+
+@pytest.mark.parametrize("stack", stacks())
+def test_editors_check_the_files_of_this_repository(stack: str) -> None:
+    first = (FOLDER / f"{stack}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={schema.FILE.name}"
