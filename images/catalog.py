@@ -1,0 +1,185 @@
+"""The images of `images.yaml`, with what a stack overrides: checked, and as references."""
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+RECIPES = Path(__file__).parent
+
+Source = Literal["official", "built"]
+
+_NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
+_REFERENCE = re.compile(r"([^@\s]+):([^:/@\s]+)(@sha256:[0-9a-f]{64})?")
+# Makers put words and a "v" before the numbers: 1.2.3, v1.2.3-slim, main-v1.2.3.
+_NUMBERS = re.compile(r"(?:[a-z]+-)*v?(\d+(?:\.\d+)*)")
+
+
+class ImageError(ValueError):
+    """Images that must not run. The text says which, why, and what is allowed."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Image(_Data):
+    """One image as it runs. An override counts as official, unless it is of a built repository."""
+
+    reference: str
+    version: str
+    source: Source
+    lacks: Mapping[str, str]
+
+    def can(self, ability: str) -> bool:
+        """Whether the image has what only some images of its part have."""
+        return ability not in self.lacks
+
+
+class Catalog(_Data):
+    """The image of each part of a tenant."""
+
+    postgres: Image
+    redis: Image
+    litellm: Image
+    openwebui: Image
+
+
+class _Official(_Data):
+    repository: str
+    version: str
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None
+
+    @property
+    def reference(self) -> str:
+        tagged = f"{self.repository}:{self.version}"
+        return f"{tagged}@{self.digest}" if self.digest else tagged
+
+
+class _Built(_Data):
+    repository: str
+    version: str
+    lacks: Mapping[str, str]
+
+
+class _Refused(_Data):
+    versions: str
+    reason: str
+
+
+class _Entry(_Data):
+    official: _Official
+    built: _Built
+    refused: Sequence[_Refused]
+
+
+class _File(_Data):
+    postgres: _Entry
+    redis: _Entry
+    litellm: _Entry
+    openwebui: _Entry
+
+
+def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -> Catalog:
+    """The images of one source, except for the parts that `overrides` gives a reference for.
+
+    Raises:
+        ImageError: with one sentence for each image that must not run.
+    """
+    entries = dict(_File.model_validate(yaml.safe_load((RECIPES / "images.yaml").read_text())))
+    problems = [
+        f"There is no image {part!r} to override, only {', '.join(entries)}."
+        for part in overrides
+        if part not in entries
+    ]
+    images: dict[str, Image] = {}
+    for part, entry in entries.items():
+        try:
+            images[part] = _image(part, entry, source, overrides.get(part))
+        except ImageError as error:
+            problems.append(str(error))
+    if problems:
+        raise ImageError("\n".join(problems))
+    return Catalog(**images)
+
+
+def recipe_hash(part: str) -> str:
+    """Changes with every file that the built image of a part is made from."""
+    digest = sha256()
+    for file in sorted(path for folder in {"base", part} for path in (RECIPES / folder).iterdir()):
+        content = sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(RECIPES)} {content}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _image(part: str, entry: _Entry, source: Source, override: str | None) -> Image:
+    if override is not None:
+        return _overriding(part, entry, override)
+    if source == "built":
+        return _built(part, entry)
+    _refuse(part, entry, entry.official.version)
+    return Image(
+        reference=entry.official.reference,
+        version=entry.official.version,
+        source="official",
+        lacks={},
+    )
+
+
+def _built(part: str, entry: _Entry) -> Image:
+    built = entry.built
+    _refuse(part, entry, built.version)
+    return Image(
+        reference=f"{built.repository}:{built.version}-{recipe_hash(part)}",
+        version=built.version,
+        source="built",
+        lacks=built.lacks,
+    )
+
+
+def _overriding(part: str, entry: _Entry, reference: str) -> Image:
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise ImageError(
+            f"{part}: {reference!r} is no reference of an image with its version. Write it like "
+            f"{entry.official.reference}, with @sha256:... behind it to pin its content."
+        )
+    repository, version, _ = match.groups()
+    _refuse(part, entry, version)
+    _refuse_floating(part, entry, version)
+    is_built = repository == entry.built.repository
+    return Image(
+        reference=reference,
+        version=version,
+        source="built" if is_built else "official",
+        lacks=entry.built.lacks if is_built else {},
+    )
+
+
+def _refuse(part: str, entry: _Entry, version: str) -> None:
+    for refused in entry.refused:
+        if fnmatchcase(_numbers(version), refused.versions):
+            raise ImageError(
+                f"{part}: version {version} is refused, because {refused.reason}. "
+                f"Use {entry.official.version}, or another version that is not {refused.versions}."
+            )
+
+
+def _refuse_floating(part: str, entry: _Entry, version: str) -> None:
+    full = entry.official.version
+    if _numbers(version).count(".") < _numbers(full).count("."):
+        raise ImageError(
+            f"{part}: {version!r} is not a full version, so what it stands for changes. "
+            f"Write every number of it, like {full}."
+        )
+
+
+def _numbers(version: str) -> str:
+    match = _NUMBERS.match(version)
+    return match[1] if match else ""
