@@ -16,27 +16,14 @@ from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAut
 
 USER_HEADER = "x-openwebui-user-jwt"
 
-# What a chat needs. Everything else is refused, above all the routes that hand a request through
-# to a provider without its cost.
+# What a chat needs, and what lies below. The rest is refused, above all the routes that hand a
+# request through to a provider without its cost.
 CHAT_ROUTES = (
-    "/models",
     "/v1/models",
-    "/chat/completions",
     "/v1/chat/completions",
-    "/completions",
-    "/v1/completions",
-    "/responses",
-    "/v1/responses",
-    "/embeddings",
     "/v1/embeddings",
-    "/audio/speech",
-    "/v1/audio/speech",
-    "/audio/transcriptions",
-    "/v1/audio/transcriptions",
-    "/images/generations",
-    "/v1/images/generations",
-    "/images/edits",
-    "/v1/images/edits",
+    "/v1/audio",
+    "/v1/images",
 )
 
 # LiteLLM fills an end user of None from what the caller wrote into the body or a header.

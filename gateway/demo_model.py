@@ -40,13 +40,15 @@ tokens were counted, and they have a price."""
 
 @dataclass(frozen=True)
 class Answer:
+    """What is said, why it ends (`stop` or `length`), and what it costs in tokens."""
+
     text: str
     finish_reason: str
     usage: Usage
 
 
 class DemoModel(litellm.CustomLLM):  # type: ignore[misc]
-    """Chat completions and embeddings; LiteLLM's proxy calls nothing else."""
+    """Chat and embeddings, in the asynchronous form: the proxy calls no other."""
 
     async def acompletion(
         self,
@@ -56,6 +58,7 @@ class DemoModel(litellm.CustomLLM):  # type: ignore[misc]
         optional_params: dict[str, Any],
         **_: Any,
     ) -> ModelResponse:
+        """Answer at once."""
         answer = await asyncio.to_thread(_answer, messages, optional_params)
         message = Message(role="assistant", content=answer.text)
         choice = Choices(index=0, message=message, finish_reason=answer.finish_reason)
@@ -66,6 +69,7 @@ class DemoModel(litellm.CustomLLM):  # type: ignore[misc]
     async def astreaming(
         self, *, messages: list[dict[str, Any]], optional_params: dict[str, Any], **_: Any
     ) -> AsyncIterator[GenericStreamingChunk]:
+        """Answer word by word; the usage comes with the end."""
         answer = await asyncio.to_thread(_answer, messages, optional_params)
         for word in re.findall(r"\S+\s*", answer.text):
             yield _chunk(word)
@@ -75,6 +79,7 @@ class DemoModel(litellm.CustomLLM):  # type: ignore[misc]
     async def aembedding(
         self, *, input: list[Any], model_response: EmbeddingResponse, **_: Any
     ) -> EmbeddingResponse:
+        """Turn each text into a vector."""
         texts = [str(text) for text in input]
         tokens = await asyncio.to_thread(_tokens, texts)
         model_response.data = [
