@@ -1,0 +1,209 @@
+"""A stack's config: what it changes in what is declared, and what is said about a bad one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.stack_config import LOCAL_DOCKER, docker_hosts
+from ops.compose import CONTAINER
+from ops.record import Declared, Recording
+from ops.tools import ROOT
+from tests.unit.conftest import PROVIDER_KEYS, run_program
+
+RANDOM = "random:index/randomBytes:RandomBytes"
+HIDDEN = "sk-hidden"
+KEYS = "dockerHost, images, imageOverrides, rotation, providerKeys"
+
+
+def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
+    """The sentences that `pulumi up` ends with."""
+    with pytest.raises(pulumi.RunError) as raised:
+        run_program(stack, **config)
+    return str(raised.value).splitlines()
+
+
+@pytest.mark.parametrize(("key", "value", "problem"), [
+    ("rotation", '{"postgres": 0}', "rotation.postgres: must be greater than or equal to 1"),
+    ("rotation", '{"postgres": -1}', "rotation.postgres: must be greater than or equal to 1"),
+    ("rotation", '{"redis": "2"}', "rotation.redis: must be a valid integer"),
+    ("rotation", '{"redis": true}', "rotation.redis: must be a valid integer"),
+    ("rotation", "2", "rotation: must be an object"),
+    ("colour", "red", f"colour: unknown key; known are {KEYS}"),
+    ("rotation.postgres", "2", f"rotation.postgres: unknown key; known are {KEYS}"),
+    ("images", "mine", "images: must be 'official' or 'built'"),
+    ("imageOverrides", "litellm:v1.2.3", "imageOverrides: must be an object"),
+    ("providerKeys", HIDDEN, "providerKeys: must be an object"),
+    ("providerKeys", f'{{"openai": ["{HIDDEN}"]}}', "providerKeys.openai: must be a valid string"),
+])  # fmt: skip
+def test_a_bad_value(key: str, value: str, problem: str) -> None:
+    assert refusal("demo", {key: value}) == [f"Pulumi.demo.yaml: cloudfreedom:{problem}"]
+
+
+@pytest.mark.parametrize("host", ["", "localhost", "http://docker.example.com", "ssh://"])
+def test_a_bad_docker_host(host: str) -> None:
+    [problem] = refusal("demo", {"dockerHost": host})
+    assert problem.startswith("Pulumi.demo.yaml: cloudfreedom:dockerHost: ")
+    assert "unix|tcp|ssh" in problem
+
+
+def test_the_salt_key_has_no_rotation() -> None:
+    [problem] = refusal("demo", {"rotation": '{"salt": 2}'})
+    assert problem.startswith("Pulumi.demo.yaml: cloudfreedom:rotation.salt: unknown key")
+
+
+def test_all_problems_come_at_once_and_none_shows_a_key() -> None:
+    problems = refusal("demo", {
+        "images": "mine",
+        "providerKeys": f'{{"openai": {{"{HIDDEN}": "{HIDDEN}"}}, "gemini": ["{HIDDEN}"]}}',
+        "key": HIDDEN,
+    })  # fmt: skip
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "cloudfreedom:images",
+        "cloudfreedom:providerKeys.openai",
+        "cloudfreedom:providerKeys.gemini",
+        "cloudfreedom:key",
+    ]
+    assert HIDDEN not in "".join(problems)
+
+
+def test_a_missing_provider_key_is_told_how_to_set_it() -> None:
+    missing = [("gpt-5", "openai"), ("claude-sonnet", "anthropic"), ("gemini-pro", "gemini")]
+    for problem, (model, key) in zip(refusal("app", {}), missing, strict=True):
+        assert problem.startswith(
+            f"tenants/app.yaml: model {model} needs the provider key '{key}':"
+            f" pulumi config set --secret --path providerKeys.{key}"
+        )
+        assert f"CLOUDFREEDOM_PROVIDER_KEY_{key.upper()}" in problem
+
+
+def test_only_what_is_missing_is_asked_for() -> None:
+    keys = f'{{"openai": "{HIDDEN}", "gemini": "{HIDDEN}"}}'
+    [problem] = refusal("app", {"providerKeys": keys})
+    assert "model claude-sonnet needs the provider key 'anthropic'" in problem
+    assert HIDDEN not in problem
+
+
+def test_a_stack_without_a_tenant_file() -> None:
+    [problem] = refusal("nobody", {})
+    assert problem.startswith("tenants/nobody.yaml:1: ")
+
+
+@pytest.mark.parametrize(("overrides", "problems"), [
+    ('{"litellm": "mirror.example/litellm:latest"}',
+     ["litellm: 'latest' is not a full version, so what it stands for changes."]),
+    ('{"litellm": "mirror.example/litellm:v1.82.7"}',
+     ["litellm: version v1.82.7 is refused, because it was compromised"]),
+    ('{"postgres": "postgres:18.1", "redis": "valkey"}',
+     ["postgres: version 18.1 is refused, because it keeps its data in another folder",
+      "redis: 'valkey' is no reference of an image with its version."]),
+    ('{"chat": "chat:1.2.3"}', ["There is no image 'chat' to override, only postgres, redis,"]),
+])  # fmt: skip
+def test_an_image_that_must_not_run(overrides: str, problems: list[str]) -> None:
+    refused = refusal("demo", {"imageOverrides": overrides})
+    assert len(refused) == len(problems)
+    for sentence, start in zip(refused, problems, strict=True):
+        assert sentence.startswith(start)
+
+
+def test_an_image_of_ones_own_is_what_its_part_runs(demo: Recording) -> None:
+    own = "mirror.example/open-webui:v0.12.9@sha256:" + "0123456789abcdef" * 4
+    recording = run_program("demo", imageOverrides=f'{{"openwebui": "{own}"}}')
+    assert changed(demo, recording) == {"RemoteImage demo-openwebui", "Container demo-openwebui"}
+    [container] = [c for c in recording.of_type(CONTAINER) if c.name == "demo-openwebui"]
+    assert container.inputs["image"] == own
+
+
+def test_another_docker_host_changes_the_provider_alone(demo: Recording) -> None:
+    recording = run_program("demo", dockerHost="ssh://deploy@two.example.com")
+    assert changed(demo, recording) == {"docker demo"}
+
+
+LITELLM, OPENWEBUI, POSTGRES, REDIS = "litellm", "openwebui", "postgres", "redis"
+
+
+@pytest.mark.parametrize(("secret", "values", "containers"), [
+    (POSTGRES, {"litellm-database", "openwebui-database"}, {POSTGRES, LITELLM, OPENWEBUI}),
+    (REDIS, {"redis-password"}, {REDIS, LITELLM, OPENWEBUI}),
+    (LITELLM, {"litellm-master", "litellm-openwebui"}, {LITELLM, OPENWEBUI}),
+    (OPENWEBUI, {"openwebui-session", "openwebui-identity"}, {LITELLM, OPENWEBUI}),
+])  # fmt: skip
+def test_a_rotation_changes_its_values_wherever_they_are_used_and_nothing_else(
+    demo: Recording, secret: str, values: set[str], containers: set[str]
+) -> None:
+    rotated = run_program("demo", rotation=f'{{"{secret}": 2}}')
+    expected = {f"RandomBytes demo-{name}" for name in values}
+    expected |= {f"Container demo-{name}" for name in containers}
+    assert changed(demo, rotated) == expected
+    for before, after in zip(demo.of_type(CONTAINER), rotated.of_type(CONTAINER), strict=True):
+        assert without_uploads(before) == without_uploads(after)
+
+
+def test_litellm_without_a_database_is_left_alone_when_its_password_changes() -> None:
+    before = run_program("demo", images="built")
+    after = run_program("demo", images="built", rotation='{"postgres": 2}')
+    assert {name for name in changed(before, after) if name.startswith("Container")} == {
+        "Container demo-postgres",
+        "Container demo-openwebui",
+    }
+
+
+def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
+    every = '{"postgres": 2, "redis": 3, "litellm": 4, "openwebui": 5}'
+    rotated = run_program("app", rotation=every, providerKeys=PROVIDER_KEYS)
+    changes = changed(app, rotated)
+    made = {f"RandomBytes {resource.name}" for resource in app.of_type(RANDOM)}
+    assert made - changes == {"RandomBytes app-litellm-salt", "RandomBytes app-openwebui-admin"}
+    uploads = ["/run/secrets/env/LITELLM_SALT_KEY", "/run/secrets/env/WEBUI_ADMIN_PASSWORD"]
+    for path in uploads:
+        assert uploaded(app, path) == uploaded(rotated, path)
+
+
+def test_a_rotation_that_is_left_out_is_the_first(demo: Recording) -> None:
+    assert changed(demo, run_program("demo", rotation="{}")) == set()
+    assert changed(demo, run_program("demo", rotation='{"redis": 1}')) == set()
+
+
+@pytest.mark.parametrize(("stacks", "hosts"), [
+    ({"one": "", "two": "config:\n"}, {"one": LOCAL_DOCKER, "two": LOCAL_DOCKER}),
+    ({"one": "config:\n  cloudfreedom:dockerHost: ssh://a.example\n  other:dockerHost: x\n"},
+     {"one": "ssh://a.example"}),
+])  # fmt: skip
+def test_the_docker_host_of_each_stack(
+    tmp_path: Path, stacks: Mapping[str, str], hosts: Mapping[str, str]
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: cloudfreedom\n", encoding="utf-8")
+    for stack, text in stacks.items():
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(text, encoding="utf-8")
+    assert docker_hosts(tmp_path) == hosts
+
+
+def test_each_tenant_of_the_repository_has_a_stack() -> None:
+    tenants = {path.stem for path in (ROOT / "tenants").glob("*.yaml")}
+    assert set(docker_hosts(ROOT)) == tenants
+
+
+def changed(before: Recording, after: Recording) -> set[str]:
+    """Type and name of each resource that is not the same in both; none is in only one."""
+    one, other = ({r.urn: r for r in recording.resources} for recording in (before, after))
+    assert set(one) == set(other)
+    return {
+        f"{resource.type.rpartition(':')[2]} {resource.name}"
+        for urn, resource in one.items()
+        if resource != other[urn]
+    }
+
+
+def without_uploads(container: Declared) -> dict[str, object]:
+    return {key: value for key, value in container.inputs.items() if key != "uploads"}
+
+
+def uploaded(recording: Recording, path: str) -> str:
+    [content] = [
+        upload["content"]
+        for container in recording.of_type(CONTAINER)
+        for upload in container.inputs["uploads"]
+        if upload["file"] == path
+    ]
+    return str(content)
