@@ -6,6 +6,7 @@ them into Docker's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib.resources import files as package_files
 
 import pulumi
@@ -19,11 +20,9 @@ from tenants import model
 START = "/opt/cloudfreedom/start.sh"
 SECRETS = "/run/secrets"
 
-MIB = 1024 * 1024
-
 # Handing over a volume and stepping down to another user needs these; the process itself
 # has none. KILL lets the init process, still root, pass a stop signal on.
-_STEP_DOWN_CAPABILITIES = ["CHOWN", "KILL", "SETGID", "SETUID"]
+_STEP_DOWN_CAPABILITIES = ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
 
 # The provider shows these as an update and then leaves the container as it was.
 _REPLACE_ON_CHANGES = ["healthcheck", "init", "tmpfs"]
@@ -181,7 +180,7 @@ def container_args(args: ServiceArgs, image_id: pulumi.Input[str]) -> docker.Con
         security_opts=["no-new-privileges:true"],
         memory=args.limits.memory_mb,
         memory_swap=args.limits.memory_mb,
-        cpus=str(args.limits.cpus),
+        cpus=_cpus(args.limits.cpus),
         tmpfs={"/tmp": "size=128m,mode=1777"},
         log_driver="json-file",
         log_opts={"max-file": "3", "max-size": "10m"},
@@ -242,6 +241,12 @@ def _healthcheck(health: Health) -> docker.ContainerHealthcheckArgs:
         start_period=go_duration(health.start_seconds),
         start_interval="1s",
     )
+
+
+def _cpus(cpus: Decimal) -> str:
+    """Processors in the form that the provider reads back: 2 is `2.0`, and 10 is `10.`."""
+    text = f"{cpus:.1f}"
+    return text.removesuffix("0") if text.endswith("0.0") else text
 
 
 def go_duration(seconds: int) -> str:

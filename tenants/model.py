@@ -25,7 +25,7 @@ from tenants.text import matching
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 MiB = Annotated[int, Field(ge=64, le=262_144)]
-Cpus = Annotated[Decimal, Field(ge=Decimal("0.1"), le=Decimal(64))]
+Cpus = Annotated[Decimal, Field(ge=Decimal("0.1"), le=Decimal(64), decimal_places=1)]
 Slug = Annotated[
     str,
     *matching(
@@ -193,7 +193,6 @@ class LiteLLM(Service):
 
     port: Port = Field(description="Where it listens on the host")
     memory_mb: MiB = 1024
-    cpus: Cpus = Decimal(2)
     models: list[Model] = Field(
         [], description="Without any, the tenant gets one built-in demonstration model"
     )
@@ -235,7 +234,6 @@ class OpenWebUI(Service):
 
     port: Port = Field(description="Where it listens on the host")
     memory_mb: MiB = 1024
-    cpus: Cpus = Decimal(2)
     signup: bool = Field(False, description="Whether anyone may make an account")
     session: Duration = Field(43_200, description="How long a login lasts")
 

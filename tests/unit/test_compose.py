@@ -1,0 +1,360 @@
+"""The Compose project: it says all that the program declares, and no secret."""
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.compose import CONTAINER, NETWORK, VOLUME, ExportError, compose_project
+from ops.export import export
+from ops.record import Declared, Recording, Secret
+from ops.tools import ROOT
+from ops.values import ValueFile, write_private
+from tests.unit.conftest import PROVIDER_KEYS, StableValues, run_program
+
+RANDOM = "random:index/randomBytes:RandomBytes"
+DIGEST = "cloudfreedom.files"
+PRIVATE = (".env", "outputs.json", "values.json")
+
+Path_ = tuple[str | int, ...]
+
+
+def with_resource(recording: Recording, changed: Declared) -> Recording:
+    resources = [changed if r.urn == changed.urn else r for r in recording.resources]
+    return replace(recording, resources=resources)
+
+
+def with_input(resource: Declared, path: Path_, value: object) -> Declared:
+    inputs = put(resource.inputs, path, value)
+    return replace(resource, inputs=inputs)
+
+
+def put(tree: Any, path: Path_, value: object) -> Any:
+    if not path:
+        return value
+    first, *rest = path
+    if isinstance(tree, list):
+        return [
+            put(item, tuple(rest), value) if i == first else item for i, item in enumerate(tree)
+        ]
+    return {**tree, first: put(tree.get(first), tuple(rest), value)}
+
+
+def leaves(tree: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    if isinstance(tree, dict | list):
+        for key, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from leaves(item, (*path, key))
+    else:
+        yield path, tree
+
+
+def another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return type(value)(value + 1 if isinstance(value, int) else f"{value}7")
+
+
+def container(recording: Recording, part: str) -> Declared:
+    [found] = [c for c in recording.of_type(CONTAINER) if c.name.endswith(f"-{part}")]
+    return found
+
+
+def digests(recording: Recording) -> dict[str, str]:
+    services = compose_project("demo", recording).file["services"]
+    return {part: service["labels"][DIGEST] for part, service in services.items()}
+
+
+@pytest.mark.parametrize(("token", "argument"), [
+    (CONTAINER, "privileged"), (NETWORK, "attachable"), (VOLUME, "driver"),
+])  # fmt: skip
+def test_an_argument_that_it_does_not_know_is_an_error(
+    demo: Recording, token: str, argument: str
+) -> None:
+    resource = demo.of_type(token)[0]
+    declared = with_resource(demo, with_input(resource, (argument,), True))
+    with pytest.raises(ExportError, match=f"^{resource.name}: no counterpart .* '{argument}'$"):
+        compose_project("demo", declared)
+
+
+def test_a_resource_that_it_does_not_know_is_an_error(demo: Recording) -> None:
+    token = "docker:index/secret:Secret"
+    declared = with_resource(demo, replace(demo.of_type(VOLUME)[0], type=token))
+    with pytest.raises(
+        ExportError, match=f"^demo-openwebui: no counterpart in Compose for {token}"
+    ):
+        compose_project("demo", declared)
+
+
+@pytest.mark.parametrize(("token", "name"), [
+    (CONTAINER, "demo-litellm"), (CONTAINER, "demo-openwebui"),
+    (CONTAINER, "demo-postgres"), (CONTAINER, "demo-redis"),
+    (NETWORK, "demo-data"), (VOLUME, "demo-postgres"),
+])  # fmt: skip
+def test_whatever_the_program_declares_otherwise_is_otherwise_in_the_project(
+    demo: Recording, token: str, name: str
+) -> None:
+    """Every single value, however deep: what is not noticed would have been dropped."""
+    # A stop takes its grace from `stopTimeout`; that Compose waits is on its command line.
+    elsewhere = {"destroyGraceSeconds", "wait"}
+    [resource] = [r for r in demo.of_type(token) if r.name == name]
+    project = compose_project("demo", demo)
+    varied = [
+        (path, with_resource(demo, with_input(resource, path, another(value))))
+        for path, value in leaves(resource.inputs)
+        if path[0] not in elsewhere and value != "cloudfreedom.part"
+    ]
+    assert len(varied) > 5
+    assert [path for path, other in varied if compose_project("demo", other) == project] == []
+
+
+@pytest.mark.parametrize("source", ["official", "built"])
+@pytest.mark.parametrize("stack", ["demo", "app"])
+def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
+    stack: str, source: str
+) -> None:
+    recording = run_program(stack, images=source, providerKeys=PROVIDER_KEYS)
+    project = compose_project(stack, recording)
+    text = yaml.safe_dump(dict(project.file), width=10_000)
+    uploaded = {
+        str(upload["content"])
+        for resource in recording.of_type(CONTAINER)
+        for upload in resource.inputs["uploads"]
+        if isinstance(upload["content"], Secret)
+    }
+    generated = [
+        StableValues().random_hex(resource.name, length=32, keepers=resource.inputs["keepers"])
+        for resource in recording.of_type(RANDOM)
+    ]
+    assert len(generated) == 9
+    secrets = {*uploaded, *generated, *json.loads(PROVIDER_KEYS).values()}
+    assert [secret for secret in secrets if secret in text] == []
+    assert set(project.environment.values()) == uploaded
+
+
+def test_a_container_finds_each_of_its_secrets_as_a_file(demo: Recording) -> None:
+    project = compose_project("demo", demo)
+    for resource in demo.of_type(CONTAINER):
+        service = project.file["services"][resource.name.removeprefix("demo-")]
+        files = {
+            file["target"]: (
+                project.environment[project.file["secrets"][file["source"]]["environment"]],
+                file["mode"],
+            )
+            for file in service["secrets"]
+        }
+        assert files == {
+            upload["file"]: (upload["content"], int(upload["permissions"], 8))
+            for upload in resource.inputs["uploads"]
+            if isinstance(upload["content"], Secret)
+        }
+
+
+@pytest.mark.parametrize("path", [("envs", 0), ("command", 0), ("healthcheck", "tests", 1)])
+def test_a_dollar_is_doubled(demo: Recording, path: Path_) -> None:
+    declared = with_input(container(demo, "litellm"), path, "PRICE=5 $ or ${FIVE}")
+    service = compose_project("demo", with_resource(demo, declared)).file["services"]["litellm"]
+    assert "5 $$ or $${FIVE}" in json.dumps(service)
+
+
+def test_a_dollar_is_doubled_in_a_file_and_not_in_a_secret(demo: Recording) -> None:
+    redis = container(demo, "redis")
+    for index, upload in enumerate(redis.inputs["uploads"]):
+        text = type(upload["content"])("$5")
+        redis = with_input(redis, ("uploads", index, "content"), text)
+    project = compose_project("demo", with_resource(demo, redis))
+    of_redis = [key for key in project.file["configs"] if key.startswith("redis-")]
+    assert {project.file["configs"][key]["content"] for key in of_redis} == {"$$5"}
+    assert "$5" in project.environment.values()
+
+
+@pytest.mark.parametrize(("source", "litellm"), [
+    ("official", ["postgres", "redis"]), ("built", ["redis"]),
+])  # fmt: skip
+def test_a_service_waits_until_what_it_needs_is_healthy(source: str, litellm: list[str]) -> None:
+    services = compose_project("demo", run_program("demo", images=source)).file["services"]
+    healthy = {"condition": "service_healthy"}
+    assert {part: service.get("depends_on") for part, service in services.items()} == {
+        "litellm": dict.fromkeys(litellm, healthy),
+        "openwebui": dict.fromkeys(["postgres", "redis"], healthy),
+        "postgres": None,
+        "redis": None,
+    }
+
+
+@pytest.mark.parametrize(("secret", "parts"), [
+    ("postgres", {"postgres", "litellm", "openwebui"}),
+    ("redis", {"redis", "litellm", "openwebui"}),
+    ("litellm", {"litellm", "openwebui"}),
+    ("openwebui", {"litellm", "openwebui"}),
+])  # fmt: skip
+def test_a_rotation_marks_the_services_that_hold_the_secret(
+    demo: Recording, secret: str, parts: set[str]
+) -> None:
+    before, after = digests(demo), digests(run_program("demo", rotation=f'{{"{secret}": 2}}'))
+    assert {part for part in before if before[part] != after[part]} == parts
+
+
+def test_a_changed_file_marks_the_service_that_holds_it(demo: Recording) -> None:
+    litellm = container(demo, "litellm")
+    uploads = [upload["file"] for upload in litellm.inputs["uploads"]]
+    path = ("uploads", uploads.index("/etc/litellm/config.yaml"), "content")
+    before = digests(demo)
+    after = digests(with_resource(demo, with_input(litellm, path, "model_list: []")))
+    assert {part for part in before if before[part] != after[part]} == {"litellm"}
+
+
+@pytest.mark.parametrize(("path", "value"), [(("memory",), 4096), (("envs",), ["A=1"])])
+def test_what_is_no_file_leaves_the_mark_alone(demo: Recording, path: Path_, value: object) -> None:
+    changed = with_input(container(demo, "litellm"), path, value)
+    assert digests(with_resource(demo, changed)) == digests(demo)
+
+
+def test_all_services_may_take_as_long_as_all_of_them_together(demo: Recording) -> None:
+    waits = [resource.inputs["waitTimeout"] for resource in demo.of_type(CONTAINER)]
+    assert compose_project("demo", demo).wait_seconds == sum(waits) > max(waits)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of its own: only its tenants and stacks, so that a test may change them."""
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "tenants", root / "tenants", ignore=shutil.ignore_patterns("*.py*"))
+    for file in ("__main__.py", "Pulumi.demo.yaml", "Pulumi.app.yaml"):
+        shutil.copy(ROOT / file, root / file)
+    return root
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_the_export_again_is_the_same_text(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    export("demo", root=project, folder=folder)
+    before = contents(folder)
+    export("demo", root=project, folder=folder)
+    assert contents(folder) == before
+    assert set(before) == {"compose.yaml", *PRIVATE}
+
+
+def test_the_exported_file_is_the_project(project: Path, tmp_path: Path) -> None:
+    export("demo", root=project, folder=tmp_path / "out")
+    file = yaml.safe_load((tmp_path / "out" / "compose.yaml").read_text(encoding="utf-8"))
+    expected = compose_project("cloudfreedom-demo", run_program("demo")).file
+    for services in (file["services"], expected["services"]):
+        for service in services.values():
+            del service["labels"][DIGEST]  # its secrets are other ones
+    assert file == expected
+
+
+def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    export("demo", root=project, folder=folder)
+    before = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    export("demo", root=project, folder=folder, settings={"rotation": '{"redis": 2}'})
+    after = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    assert len(before) == 9
+    assert {name for name in before if before[name] != after[name]} == {"demo-redis-password"}
+    assert after["demo-redis-password"]["hex"] in (folder / ".env").read_text(encoding="utf-8")
+
+
+def test_a_refused_export_leaves_everything_as_it_was(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    export("demo", root=project, folder=folder)
+    before = contents(folder)
+    (project / "tenants" / "demo.yaml").write_text("slug: [", encoding="utf-8")
+    with pytest.raises(RuntimeError, match=r"^tenants/demo\.yaml:"):
+        export("demo", root=project, folder=folder)
+    assert contents(folder) == before
+
+
+def test_a_stack_that_says_rotation_in_its_file(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    config = "config:\n  cloudfreedom:rotation: {litellm: 3}\n"
+    (project / "Pulumi.demo.yaml").write_text(config, encoding="utf-8")
+    export("demo", root=project, folder=folder)
+    values = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    assert {name for name, value in values.items() if value["keepers"]["rotation"] == "3"} == {
+        "demo-litellm-master",
+        "demo-litellm-openwebui",
+    }
+
+
+@pytest.mark.parametrize(("key", "line"), [
+    ("sk-plain", "'sk-plain'"),
+    ("$HOME # no comment", "'$HOME # no comment'"),
+    ('a "b" c', "'a \"b\" c'"),
+    ("it's", r"'it\'s'"),
+])  # fmt: skip
+def test_a_provider_key_is_quoted_as_compose_reads_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, line: str
+) -> None:
+    monkeypatch.setenv("CLOUDFREEDOM_PROVIDER_KEY_OPENAI", key)
+    for name in ("ANTHROPIC", "GEMINI"):
+        monkeypatch.setenv(f"CLOUDFREEDOM_PROVIDER_KEY_{name}", "other")
+    export("app", root=project, folder=tmp_path / "out")
+    env = (tmp_path / "out" / ".env").read_text(encoding="utf-8")
+    assert [it for it in env.splitlines() if "PROVIDER_KEY_OPENAI" in it] == [
+        f"LITELLM_RUN_SECRETS_ENV_PROVIDER_KEY_OPENAI={line}"
+    ]
+
+
+def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path) -> None:
+    export("demo", root=project, folder=tmp_path / "out")
+    outputs = json.loads((tmp_path / "out" / "outputs.json").read_text(encoding="utf-8"))
+    values = json.loads((tmp_path / "out" / "values.json").read_text(encoding="utf-8"))
+    assert outputs == {
+        "openwebui_url": "http://127.0.0.1:3001",
+        "openwebui_admin_email": "admin@demo.example.com",
+        "openwebui_admin_password": values["demo-openwebui-admin"]["hex"],
+        "litellm_url": "http://127.0.0.1:4001",
+        "litellm_master_key": f"sk-{values['demo-litellm-master']['hex']}",
+    }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_whatever_holds_a_secret_is_for_its_owner_only(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in PRIVATE:  # the weaker permissions of an older file must not last
+        (folder / name).write_text("{}", encoding="utf-8")
+        (folder / name).chmod(0o644)
+    export("demo", root=project, folder=folder)
+    modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in PRIVATE}
+    assert modes == dict.fromkeys(PRIVATE, 0o600)
+
+
+def test_what_a_killed_run_left_is_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "values.json.new").write_text("half", encoding="utf-8")
+    write_private(tmp_path / "values.json", "whole")
+    assert contents(tmp_path) == {"values.json": "whole"}
+
+
+def test_a_value_lasts_until_its_keepers_change(tmp_path: Path) -> None:
+    file = tmp_path / "values.json"
+    values = ValueFile(file)
+    one = values.random_hex("one", length=32, keepers={"rotation": "1"})
+    two = values.random_hex("two", length=16, keepers={"rotation": "1"})
+    assert (len(one), len(two)) == (64, 32)
+    values.save()
+
+    again = ValueFile(file)
+    assert again.random_hex("one", length=32, keepers={"rotation": "1"}) == one
+    assert again.random_hex("two", length=16, keepers={"rotation": "2"}) != two
+    assert again.random_hex("one", length=32, keepers={"rotation": "1"}) == one
+
+
+def test_an_export_to_one_folder_knows_nothing_of_another(project: Path, tmp_path: Path) -> None:
+    exported = [export("demo", root=project, folder=tmp_path / name) for name in ("a", "b")]
+    one, two = (
+        json.loads((each.folder / "values.json").read_text(encoding="utf-8")) for each in exported
+    )
+    assert set(one) == set(two)
+    assert not [name for name in one if one[name]["hex"] == two[name]["hex"]]
