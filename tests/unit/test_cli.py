@@ -1,0 +1,99 @@
+"""The command line: what a person reads who asks it something, or gives it something bad."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.cli import app
+from ops.tools import ROOT
+from tenants.loader import stacks
+
+PACKAGES = ("components", "gateway", "images", "ops", "tenants")
+ACME = "slug: acme\nname: Acme\nopenwebui: {port: 3002}\nlitellm: {port: 4002}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The program on its own, so that a test may break its files."""
+    root = tmp_path / "project"
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, root / package, ignore=ignored)
+    for file in (ROOT / "__main__.py", *ROOT.glob("Pulumi.*.yaml")):
+        shutil.copy(file, root)
+    return root
+
+
+def cloudfreedom(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=project,
+        env=os.environ | {"PYTHONUTF8": "1"},
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def test_check_finds_no_problem_in_this_repository() -> None:
+    result = CliRunner().invoke(app, ["check"])
+    assert result.exit_code == 0
+    found = [line.partition(":")[0] for line in result.output.splitlines()]
+    assert found == [f"tenants/{stack}.yaml" for stack in stacks()]
+
+
+def test_without_a_command_it_tells_the_commands() -> None:
+    output = CliRunner().invoke(app, []).output
+    assert all(command in output for command in ("check", "demo", "export"))
+
+
+@pytest.mark.parametrize(("text", "sentences"), [
+    (ACME.replace("4002", "4001"),
+     ["tenants/acme.yaml:4: litellm.port = 4001: demo.yaml uses it on the same host: a free one",
+      "tenants/demo.yaml:9: litellm.port = 4001: acme.yaml uses it on the same host: a free one"]),
+    (f"{ACME}name: Other\ndomain: acme\n",
+     ["tenants/acme.yaml:2: name: a key only once; it stands in line 5 again",
+      'tenants/acme.yaml:6: domain = "acme": must be a full domain name in small letters,'
+      " such as chat.example.com"]),
+    ("slug: [", ["tenants/acme.yaml:1: the file: not YAML: expected the node content,"
+                 " but found '<stream end>'"]),
+])  # fmt: skip
+def test_check_tells_every_problem_and_nothing_else(
+    project: Path, text: str, sentences: list[str]
+) -> None:
+    (project / "tenants" / "acme.yaml").write_text(text, encoding="utf-8")
+    stack = "config:\n  cloudfreedom:rotation: {redis: 1}\n"
+    (project / "Pulumi.acme.yaml").write_text(stack, encoding="utf-8")
+    finished = cloudfreedom(project, "check")
+    assert finished.returncode == 1
+    assert finished.stdout == ""
+    assert finished.stderr.splitlines() == sentences
+
+
+@pytest.mark.parametrize(("stack", "config", "sentence"), [
+    ("gamma", "", "tenants/gamma.yaml:1: the file = missing: a stack needs a tenant file"),
+    ("demo", "config: {cloudfreedom:imageOverrides: {redis: valkey:latest}}",
+     "redis: 'latest' is not a full version, "),
+])  # fmt: skip
+def test_export_ends_with_the_sentence_that_the_program_ends_with(
+    project: Path, tmp_path: Path, stack: str, config: str, sentence: str
+) -> None:
+    (project / f"Pulumi.{stack}.yaml").write_text(config, encoding="utf-8")
+    finished = cloudfreedom(project, "export", stack, "--to", str(tmp_path / "out"))
+    assert finished.returncode == 1
+    assert finished.stdout == ""
+    [line] = finished.stderr.splitlines()
+    assert line.startswith(sentence)
+
+
+def test_export_tells_what_to_run(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    finished = cloudfreedom(project, "export", "demo", "--to", str(folder), "--images", "built")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.startswith(f"cd {folder} && docker compose up --detach --wait ")
+    assert "image: cloudfreedom/redis:" in (folder / "compose.yaml").read_text(encoding="utf-8")
