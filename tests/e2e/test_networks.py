@@ -78,6 +78,6 @@ def test_the_apps_reach_what_the_host_publishes_for_them(alpha_tenant: Running) 
 @pytest.mark.parametrize("part", ["postgres", "redis"])
 def test_the_host_does_not_reach_the_stores(alpha_tenant: Running, part: str) -> None:
     port = {"postgres": 5432, "redis": 6379}[part]
-    with pytest.raises(OSError, match="timed out|unreachable|No route"):
+    with pytest.raises(OSError, match=r"timed out|unreachable|No route"):
         socket.create_connection((address(alpha_tenant, part, "data"), port), 3)
     assert not alpha_tenant.container(part).attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp")
