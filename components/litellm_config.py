@@ -97,9 +97,11 @@ def _price(input_per_million: Decimal, output_per_million: Decimal) -> Json:
     return {
         "input_cost_per_token": prompt,
         "output_cost_per_token": float(output_per_million / 1_000_000),
-        # Prompt tokens that the provider had cached would cost nothing.
+        # What is left out here keeps the price that LiteLLM knows for the model.
         "cache_read_input_token_cost": prompt,
         "cache_creation_input_token_cost": prompt,
+        # With it a caller would choose a price that LiteLLM knows.
+        "additional_drop_params": ["service_tier"],
     }
 
 

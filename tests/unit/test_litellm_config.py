@@ -62,6 +62,7 @@ def test_a_deployment_says_everything_that_litellm_needs(tmp_path: Path) -> None
             "output_cost_per_token": 1e-05,
             "cache_read_input_token_cost": 2.5e-06,
             "cache_creation_input_token_cost": 2.5e-06,
+            "additional_drop_params": ["service_tier"],
         },
         "model_info": {"id": "own/1", "allowed_fails": 3},
     }
