@@ -22,7 +22,7 @@ from litellm.types.utils import (
     Usage,
 )
 
-DIMENSIONS = 64
+DIMENSIONS = 256  # a byte of a word's hash says which one counts it
 SECONDS_PER_WORD = 0.02
 LONGEST_QUOTE = 200
 
@@ -77,10 +77,10 @@ class DemoModel(litellm.CustomLLM):  # type: ignore[misc]
         yield _chunk("", answer)
 
     async def aembedding(
-        self, *, input: list[Any], model_response: EmbeddingResponse, **_: Any
+        self, *, input: str | list[Any], model_response: EmbeddingResponse, **_: Any
     ) -> EmbeddingResponse:
         """Turn each text into a vector."""
-        texts = [str(text) for text in input]
+        texts = [input] if isinstance(input, str) else [str(text) for text in input]
         tokens = await asyncio.to_thread(_tokens, texts)
         model_response.data = [
             {"object": "embedding", "index": index, "embedding": embedding(text)}
@@ -94,7 +94,7 @@ def embedding(text: str) -> list[float]:
     """A vector of length 1 in which every word of the text counts: alike texts come out close."""
     counts = [0.0] * DIMENSIONS
     for word in re.findall(r"\w+", text.lower()) or [text]:
-        counts[hashlib.sha256(word.encode()).digest()[0] % DIMENSIONS] += 1
+        counts[hashlib.sha256(word.encode()).digest()[0]] += 1
     length = math.hypot(*counts)
     return [count / length for count in counts]
 
