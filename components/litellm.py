@@ -76,7 +76,10 @@ def _env(tenant: Tenant) -> dict[str, str]:
         "REDIS_PORT": "6379",
         # The price map of the package: one that is downloaded could change what things cost.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_TELEMETRY": "False",
+        "LITELLM_TELEMETRY_DISABLED": "true",
+        # LiteLLM's own place for it is `/`, where nobody looks.
+        "DOCS_URL": "/docs",
+        "ROOT_REDIRECT_URL": "/docs",
         **{name: str(limit) for name, limit in per_person.items() if limit},
     }
 
