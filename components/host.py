@@ -1,5 +1,9 @@
 """The Docker host a tenant lives on: its provider, and the hooks of what is made there."""
 
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +13,17 @@ import pulumi_docker as docker
 
 @dataclass(frozen=True)
 class Host:
-    """Where a tenant's resources are made."""
+    """Where a tenant's resources are made.
+
+    Attributes:
+        network_hooks: heal a network that a killed `up` left.
+        container_hooks: the same for a container, and see to it that it is ready or say why
+            it is not.
+    """
 
     provider: docker.Provider
-    hooks: pulumi.ResourceHookBinding
+    network_hooks: pulumi.ResourceHookBinding
+    container_hooks: pulumi.ResourceHookBinding
 
     def options(self, **options: Any) -> pulumi.ResourceOptions:
         """Options of a resource on this host."""
@@ -22,23 +33,50 @@ class Host:
 def docker_host(slug: str, address: str, *, parent: pulumi.Resource) -> Host:
     """The host at `address` (`unix://`, `tcp://` or `ssh://`), for the tenant `slug`."""
 
-    def remove_leftover(args: pulumi.ResourceHookArgs) -> None:
+    async def remove_leftover(args: pulumi.ResourceHookArgs) -> None:
         from components import recovery
 
-        if args.new_inputs:
-            name = args.new_inputs["name"]
-            recovery.remove_leftover(address, slug, kind=args.type, name=name)
+        name = (args.new_inputs or {})["name"]
+        await asyncio.to_thread(recovery.remove_leftover, address, slug, kind=args.type, name=name)
 
-    def explain(args: pulumi.ErrorHookArgs) -> bool:
+    async def retry(args: pulumi.ResourceHookArgs) -> None:
+        # Pulumi updates a container whose creation failed although nothing has changed.
+        if _plain(args.old_inputs) == _plain(args.new_inputs):
+            await make_ready(args)
+
+    async def make_ready(args: pulumi.ResourceHookArgs) -> None:
         from components import recovery
 
-        if args.new_inputs:
-            pulumi.log.error(recovery.explanation(address, args.new_inputs, args.errors))
+        await asyncio.to_thread(recovery.make_ready, address, args.new_inputs or {})
+
+    async def explain(args: pulumi.ErrorHookArgs) -> bool:
+        from components import recovery
+
+        # The engine interrupts the program after a failure, and Python would show where.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+        inputs = args.new_inputs or {}
+        pulumi.log.error(
+            await asyncio.to_thread(recovery.explanation, address, inputs, args.errors)
+        )
         return False
 
-    provider = docker.Provider(slug, host=address, opts=pulumi.ResourceOptions(parent=parent))
-    hooks = pulumi.ResourceHookBinding(
-        before_create=[pulumi.ResourceHook("remove-leftover", remove_leftover)],
-        on_error=[pulumi.ErrorHook("explain", explain)],
+    heal = pulumi.ResourceHook("remove-leftover", remove_leftover)
+    return Host(
+        provider=docker.Provider(slug, host=address, opts=pulumi.ResourceOptions(parent=parent)),
+        network_hooks=pulumi.ResourceHookBinding(before_create=[heal]),
+        container_hooks=pulumi.ResourceHookBinding(
+            before_create=[heal],
+            before_update=[pulumi.ResourceHook("retry", retry)],
+            after_update=[pulumi.ResourceHook("make-ready", make_ready)],
+            on_error=[pulumi.ErrorHook("explain", explain)],
+        ),
     )
-    return Host(provider, hooks)
+
+
+def _plain(inputs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Inputs that can be compared; a changed secret would have replaced the container."""
+    return {
+        name: value
+        for name, value in (inputs or {}).items()
+        if not isinstance(value, pulumi.Output)
+    }

@@ -37,7 +37,7 @@ class Networks(pulumi.ComponentResource):
                     docker.NetworkLabelArgs(label=label, value=value)
                     for label, value in labels(tenant, part).items()
                 ],
-                opts=host.options(parent=self, hooks=host.hooks),
+                opts=host.options(parent=self, hooks=host.network_hooks),
             )
 
         self.data = network("data", internal=True).name

@@ -3,16 +3,22 @@
 Imported only when something is created, since Docker's client takes half a second to load.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 
 from components.labels import TENANT
 
 _LOG_LINES = 15
+_POLL_SECONDS = 0.5
+
+
+class NotReadyError(RuntimeError):
+    """A container did not become healthy; the text shows its last lines."""
 
 
 def _connect(address: str) -> closing[DockerClient]:
@@ -43,6 +49,29 @@ def remove_leftover(address: str, slug: str, *, kind: str, name: str) -> None:
                     network.remove()
 
 
+def make_ready(address: str, inputs: Mapping[str, Any]) -> None:
+    """Start a container if it is not running, and wait until it is healthy.
+
+    The provider does so only while it creates one: a creation that failed half-way would
+    otherwise be taken for done by the next `up`.
+
+    Raises:
+        NotReadyError: it was not within its own limit.
+    """
+    with _connect(address) as client:
+        container = client.containers.get(inputs["name"])
+        try:
+            container.start()
+        except APIError as error:
+            raise NotReadyError(explanation(address, inputs, [str(error)])) from None
+        deadline = time.monotonic() + inputs["waitTimeout"]
+        while container.health != "healthy":
+            if time.monotonic() > deadline:
+                raise NotReadyError(_not_ready(address, inputs["name"]))
+            time.sleep(_POLL_SECONDS)
+            container.reload()
+
+
 def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) -> str:
     """Why a container or network could not be made, in words.
 
@@ -53,11 +82,15 @@ def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) 
     """
     name, cause = inputs["name"], errors[0] if errors else ""
     if "already allocated" in cause or "address already in use" in cause:
-        ports = ", ".join(f"{port['ip']}:{port['external']}" for port in inputs["ports"])
+        ports = ", ".join(f"{port['ip']}:{int(port['external'])}" for port in inputs["ports"])
         return (
             f"{name}: {ports} of the Docker host is taken: stop what uses it,"
             " or choose another port in the tenant's file"
         )
+    return _not_ready(address, name)
+
+
+def _not_ready(address: str, name: str) -> str:
     return f"{name} did not become ready. Its last lines:\n{_last_lines(address, name)}"
 
 

@@ -142,7 +142,7 @@ class Service(pulumi.ComponentResource):
             container_args(args, image.image_id),
             host.options(
                 parent=self,
-                hooks=host.hooks,
+                hooks=host.container_hooks,
                 depends_on=[service._container for service in after],
                 replace_on_changes=_REPLACE_ON_CHANGES,
             ),
