@@ -18,7 +18,6 @@ from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import alpha, beta
 from tests.providers.client import Providers
 
-PROVIDERS_PORT = 9100
 SERVER = ROOT / "tests" / "providers" / "server.py"
 
 # The program that `pulumi` runs lies in the tests' own project and imports ours from here.
@@ -102,18 +101,19 @@ def engine() -> DockerClient:
 def providers(engine: DockerClient) -> Iterator[Providers]:
     """Model providers on the host, where containers reach it and nobody else does."""
     gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    [port] = free_ports(1, address=gateway)
     container = engine.containers.run(
         load_catalog("built").litellm.reference,
         [
             *("python3", "-c", SERVER.read_text(encoding="utf-8")),
-            *("--host", "0.0.0.0", "--port", str(PROVIDERS_PORT)),
+            *("--host", "0.0.0.0", "--port", str(port)),
         ],
-        ports={f"{PROVIDERS_PORT}/tcp": (gateway, PROVIDERS_PORT)},
+        ports={f"{port}/tcp": (gateway, port)},
         user="65534:65534",
         detach=True,
     )
     try:
-        yield Providers(f"http://{gateway}:{PROVIDERS_PORT}")
+        yield Providers(f"http://{gateway}:{port}")
     finally:
         container.remove(force=True)
 

@@ -1,5 +1,6 @@
 """A project of two tenants of its own, for the tests: what a customer's repository is."""
 
+import random
 import shutil
 import socket
 from collections.abc import Mapping
@@ -42,12 +43,15 @@ class Project:
         (self.root / name).write_text(yaml.safe_dump(dict(data)), encoding="utf-8")
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on."""
+def free_ports(count: int, *, address: str = "127.0.0.1") -> list[int]:
+    """Ports of an address that nobody listens on.
+
+    They are drawn: runs side by side would otherwise find the same ones before they use them.
+    """
     found: list[int] = []
-    for port in _PORTS:
+    for port in random.sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
+            if probe.connect_ex((address, port)):
                 found.append(port)
         if len(found) == count:
             return found
