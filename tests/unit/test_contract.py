@@ -10,7 +10,7 @@ import yaml
 from ops.compose import CONTAINER, NETWORK, VOLUME
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
-from tests.unit.conftest import PROVIDER_KEYS, run_program
+from tests.unit.conftest import PROVIDER_KEYS, StableValues, run_program
 
 IMAGE = "docker:index/remoteImage:RemoteImage"
 RANDOM = "random:index/randomBytes:RandomBytes"
@@ -130,6 +130,64 @@ def test_no_secret_value_stands_anywhere_in_plain(resource: Declared) -> None:
     plain += repr([u["file"] for u in resource.inputs["uploads"]])
     assert values
     assert not [value for value in values if value in plain]
+
+
+@of_type(CONTAINER)
+def test_a_secret_is_for_root_where_a_container_starts_as_root(resource: Declared) -> None:
+    permissions = {
+        upload["permissions"]
+        for upload in resource.inputs["uploads"]
+        if isinstance(upload["content"], Secret)
+    }
+    assert permissions == {"0400" if resource.inputs["user"] == "0:0" else "0444"}
+
+
+@pytest.mark.parametrize(("secret", "holders"), [
+    ("litellm-database", {"postgres", "litellm"}),
+    ("openwebui-database", {"postgres", "openwebui"}),
+    ("redis-password", {"redis", "litellm", "openwebui"}),
+    ("litellm-master", {"litellm"}),
+    ("litellm-openwebui", {"litellm", "openwebui"}),
+    ("litellm-salt", {"litellm"}),
+    ("openwebui-session", {"openwebui"}),
+    ("openwebui-identity", {"litellm", "openwebui"}),
+    ("openwebui-admin", {"openwebui"}),
+])  # fmt: skip
+def test_a_secret_is_held_only_where_it_is_needed(
+    demo: Recording, secret: str, holders: set[str]
+) -> None:
+    keepers = {"rotation": "1"}
+    value = StableValues().random_hex(f"demo-{secret}", length=32, keepers=keepers)
+    assert holders == {
+        container.name.removeprefix("demo-")
+        for container in demo.of_type(CONTAINER)
+        if any(value in upload["content"] for upload in container.inputs["uploads"])
+    }
+
+
+def test_what_is_exported_in_plain_is_no_secret(demo: Recording) -> None:
+    secret = {name for name, value in demo.outputs.items() if isinstance(value, Secret)}
+    assert secret == {"openwebui_admin_password", "litellm_master_key"}
+    assert set(demo.outputs) - secret == {"openwebui_url", "openwebui_admin_email", "litellm_url"}
+
+
+@of_type(CONTAINER)
+def test_a_container_runs_the_image_that_was_fetched_for_it(resource: Declared) -> None:
+    assert any(f"{IMAGE}::{resource.name}" in urn for urn in resource.depends_on)
+
+
+def test_only_postgres_needs_another_signal_and_more_time_to_stop(demo: Recording) -> None:
+    stops = {
+        container.name: (container.inputs["stopSignal"], container.inputs["stopTimeout"])
+        for container in demo.of_type(CONTAINER)
+    }
+    others = {f"demo-{part}": ("SIGTERM", 30) for part in PARTS if part != "postgres"}
+    assert stops == others | {"demo-postgres": ("SIGINT", 60)}
+
+
+def test_what_the_file_says_wins_over_what_open_webui_stored(demo: Recording) -> None:
+    [chat] = [c for c in demo.of_type(CONTAINER) if c.name == "demo-openwebui"]
+    assert "ENABLE_PERSISTENT_CONFIG=false" in chat.inputs["envs"]
 
 
 @of_type(CONTAINER)

@@ -101,7 +101,7 @@ def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> Non
 
 @pytest.mark.parametrize(("text", "problem"), [
     ("  memory_mb: 63\n", "7: litellm.memory_mb = 63: must be greater than or equal to 64"),
-    ("  cpus: 0.05\n", "7: litellm.cpus = 0.05: must be greater than or equal to 0.1"),
+    ("  cpus: 0\n", "7: litellm.cpus = 0: must be greater than or equal to 0.1"),
     ("  routing: {retries: 11}\n",
      "7: litellm.routing.retries = 11: must be less than or equal to 10"),
     ("  rate_limits: {tokens_per_minute: 0}\n",
@@ -366,14 +366,14 @@ def test_what_the_demo_file_leaves_out() -> None:
         "bind": "127.0.0.1",
         "openwebui": {
             "memory_mb": 1024,
-            "cpus": "2",
+            "cpus": "1",
             "port": 3001,
             "signup": True,
             "session": 43_200,
         },
         "litellm": {
             "memory_mb": 1024,
-            "cpus": "2",
+            "cpus": "1",
             "port": 4001,
             "models": [],
             "fallbacks": {},
