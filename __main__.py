@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pulumi
 
+from components.engine import DockerHostError, check_docker_host, end_quietly_on_failure
 from components.stack_config import StackConfigError, docker_hosts, read_stack_config
 from components.tenant_stack import TenantStack, TenantStackArgs
 from images.catalog import ImageError, load_catalog
@@ -16,8 +17,11 @@ try:
     config = read_stack_config()
     tenant = load(pulumi.get_stack(), PROJECT / "tenants", hosts=docker_hosts(PROJECT))
     images = load_catalog(config.images, config.image_overrides)
+    if __name__ == "__main__":  # an export runs the program too, and needs no engine
+        end_quietly_on_failure()
+        check_docker_host(config.docker_host)
     stack = TenantStack(args=TenantStackArgs(tenant=tenant, config=config, images=images))
-except (StackConfigError, TenantError, ImageError) as error:
+except (DockerHostError, ImageError, StackConfigError, TenantError) as error:
     raise pulumi.RunError(str(error)) from None
 
 for name, value in stack.outputs.items():

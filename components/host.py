@@ -1,8 +1,6 @@
 """The Docker host a tenant lives on: its provider, and the hooks of what is made there."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +50,6 @@ def docker_host(slug: str, address: str, *, parent: pulumi.Resource) -> Host:
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         from components import recovery
 
-        # The engine interrupts the program after a failure, and Python would show where.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(1))
         inputs = args.new_inputs or {}
         pulumi.log.error(
             await asyncio.to_thread(recovery.explanation, address, inputs, args.errors)

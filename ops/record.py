@@ -102,7 +102,7 @@ def record(
 
 
 def _run_program(program: Path) -> None:
-    runpy.run_path(str(program), run_name="__main__")
+    runpy.run_path(str(program), run_name="recorded")
 
 
 class _Mocks(mocks.Mocks):

@@ -125,9 +125,9 @@ def _no_file(stack: str, folder: Path) -> Problem:
     return Problem(
         file=f"{folder.name}/{stack}.yaml",
         line=1,
-        field="the file",
-        value="missing",
-        allowed=f"a stack needs a tenant file of its name; there are: {', '.join(stacks(folder))}",
+        field="there is no such file",
+        value="",
+        allowed=f"a stack has the name of a tenant's file: {', '.join(stacks(folder))}",
     )
 
 
