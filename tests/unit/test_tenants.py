@@ -259,8 +259,8 @@ def test_an_unknown_stack_is_told_the_known_ones(folder: Path) -> None:
     with pytest.raises(TenantError) as raised:
         load("gamma", hosts={}, folder=folder)
     assert str(raised.value) == (
-        "tenants/gamma.yaml:1: the file = missing:"
-        " a stack needs a tenant file of its name; there are: acme, beta"
+        "tenants/gamma.yaml:1: there is no such file:"
+        " a stack has the name of a tenant's file: acme, beta"
     )
 
 
