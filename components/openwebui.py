@@ -12,7 +12,7 @@ from components.network import Networks
 from components.postgres import database_url
 from components.redis import redis_url
 from components.secrets import Secrets
-from components.service import Health, Listener, Service, ServiceArgs, Storage
+from components.service import Health, Listener, Service, ServiceArgs, Storage, script
 from components.volumes import Volumes
 from images.catalog import Image
 from tenants.model import Tenant
@@ -20,6 +20,7 @@ from tenants.model import Tenant
 PORT = 8080
 _USER = 1000  # the image has no user of its own
 _DATA = "/app/backend/data"
+_FILES = "/etc/cloudfreedom/openwebui"
 _READY = f"http://127.0.0.1:{PORT}/ready"
 _REDIS_DATABASE = 1
 
@@ -56,7 +57,7 @@ class OpenWebUI(pulumi.ComponentResource):
             image=image,
             user=_USER,
             command=[
-                *("python3", "-m", "uvicorn", "open_webui.main:app"),
+                *("python3", "-m", "uvicorn", "--app-dir", _FILES, "openwebui:app"),
                 *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
             ],
             limits=tenant.openwebui,
@@ -67,6 +68,7 @@ class OpenWebUI(pulumi.ComponentResource):
             ),
             env=_env(tenant, self.url, self.admin_email),
             secret_env=_secret_env(secrets),
+            files={f"{_FILES}/openwebui.py": script("openwebui.py")},
             storage=Storage(volume=volumes.openwebui, path=_DATA, hand_over=True),
             listener=Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT),
             core_hosts=core_hosts(tenant),
