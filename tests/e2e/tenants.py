@@ -18,12 +18,23 @@ def beta(slug: str, *, chat: int, api: int) -> dict[str, Any]:
 
 
 def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, Any]:
-    """A tenant that uses what a tenant can have, with three providers."""
+    """A tenant that uses what a tenant can have, with three providers.
 
-    def deployment(model: str, name: str, **more: Any) -> dict[str, Any]:
+    A model with one deployment gives it its own name; one that fails in a test is used by no
+    other test, because failures are counted for a minute.
+    """
+
+    def deployment(name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
         suffix = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}[model.partition("/")[0]]
         url = f"{providers.deployment(name).url}{suffix}"
         return {"model": model, "api_base": url, "price": PRICE, **more}
+
+    def single(name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
+        return {"name": name, "deployments": [deployment(name, model, **more)]}
+
+    def double(name: str, **weights: int) -> dict[str, Any]:
+        deployments = [deployment(each, weight=weight) for each, weight in weights.items()]
+        return {"name": name, "deployments": deployments}
 
     return {
         "slug": slug,
@@ -32,24 +43,30 @@ def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, 
         "litellm": {
             "port": api,
             "models": [
-                {"name": "gpt", "deployments": [deployment("openai/gpt-5", "gpt")]},
-                {"name": "claude", "deployments": [deployment("anthropic/claude-x", "claude")]},
-                {"name": "gemini", "deployments": [deployment("gemini/gemini-x", "gemini")]},
-                {
-                    "name": "balanced",
-                    "deployments": [
-                        deployment("openai/gpt-5", "heavy", weight=9),
-                        deployment("openai/gpt-5", "light", weight=1),
-                    ],
-                },
-                {
-                    "name": "limited",
-                    "deployments": [deployment("openai/gpt-5", "limited", requests_per_minute=2)],
-                },
-                {"name": "embed", "deployments": [deployment("openai/embed-x", "embed")]},
+                single("gpt"),
+                single("claude", "anthropic/claude-x"),
+                single("gemini", "gemini/gemini-x"),
+                single("embed", "openai/embed-x"),
+                single("roomy"),
+                single("first"),
+                single("second", "anthropic/claude-x"),
+                single("third", "gemini/gemini-x"),
+                single("retried"),
+                single("slow"),
+                single("dying"),
+                single("limited", requests_per_minute=2),
+                single("metered", tokens_per_minute=1000),
+                double("balanced", heavy=9, light=1),
+                double("cooling", flaky=1000, steady=1),
             ],
-            "fallbacks": {"gpt": ["claude", "gemini"]},
-            "context_window_fallbacks": {"claude": ["gemini"]},
-            "routing": {"retries": 1, "timeout": "5s", "cooldown": "5s"},
+            "fallbacks": {"first": ["second", "third"], "slow": ["roomy"]},
+            "context_window_fallbacks": {
+                "gpt": ["roomy"],
+                "claude": ["roomy"],
+                "gemini": ["roomy"],
+            },
+            "routing": {"retries": 1, "timeout": "3s", "cooldown": "5s"},
+            "cache": {"ttl": "5s"},
+            "rate_limits": {"requests_per_minute": 20, "tokens_per_minute": 100_000},
         },
     }
