@@ -1,9 +1,12 @@
 import re
+import tarfile
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+from docker.errors import ImageNotFound
 
-from images import catalog
+from images import build, catalog
 from images.catalog import ImageError, load_catalog
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
@@ -151,3 +154,61 @@ def test_all_problems_come_at_once() -> None:
         load_catalog("official", overrides)
     assert len(str(raised.value).splitlines()) == 3
     assert "There is no image 'webui' to override" in str(raised.value)
+
+
+def engine(*, lacking: set[str], steps: list[dict[str, str]]) -> MagicMock:
+    def get(reference: str) -> None:
+        if any(f"/{part}:" in reference for part in lacking):
+            raise ImageNotFound(reference)
+
+    client = MagicMock()
+    client.images.get.side_effect = get
+    client.api.build.return_value = steps
+    return client
+
+
+def test_only_missing_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_machine", lambda: {"env": b"export PIP_CERT=/machine/ca.crt\n"})
+    client = engine(lacking={"litellm"}, steps=[{"stream": "fine"}])
+    reports: list[str] = []
+    build.build_missing(client, reports.append)
+
+    client.api.build.assert_called_once()
+    called = client.api.build.call_args.kwargs
+    assert called["tag"] == load_catalog("built").litellm.reference
+    with tarfile.open(fileobj=called["fileobj"]) as context:
+        names = set(context.getnames())
+    assert {"./Dockerfile", "./requirements.txt", "machine/env", "machine/venv"} <= names
+    assert len(reports) == 1
+    assert called["tag"] in reports[0]
+
+
+def test_nothing_is_built_when_nothing_is_missing() -> None:
+    client = engine(lacking=set(), steps=[])
+    build.build_missing(client, pytest.fail)
+    client.api.build.assert_not_called()
+
+
+def test_a_failed_build_shows_its_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_machine", dict)
+    steps = [{"stream": f"line {number}\n"} for number in range(100)]
+    client = engine(lacking={"redis"}, steps=[*steps, {"error": "returned a non-zero code: 100"}])
+    with pytest.raises(build.BuildError) as raised:
+        build.build_missing(client, print)
+    lines = str(raised.value).splitlines()
+    assert lines[0].startswith("cloudfreedom/redis:8.1-")
+    assert lines[-2:] == ["line 99", "returned a non-zero code: 100"]
+    assert len(lines) < 30
+
+
+def test_pip_is_set_up_as_on_this_machine_its_environment_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nindex-url = https://file.example\ncert = /file.crt\n")
+    monkeypatch.setattr(build, "_PIP_FILES", (file,))
+    monkeypatch.delenv("PIP_CERT", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://environment.example")
+    settings = build._pip_settings()
+    assert settings["PIP_INDEX_URL"] == "https://environment.example"
+    assert settings["PIP_CERT"] == "/file.crt"
