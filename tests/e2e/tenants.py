@@ -39,7 +39,7 @@ def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, 
     return {
         "slug": slug,
         "name": "Alpha",
-        "openwebui": {"port": chat, "signup": True},
+        "openwebui": {"port": chat, "signup": False},
         "litellm": {
             "port": api,
             "models": [
@@ -52,6 +52,7 @@ def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, 
                 single("second", "anthropic/claude-x"),
                 single("third", "gemini/gemini-x"),
                 single("retried"),
+                single("busy"),
                 single("slow"),
                 single("dying"),
                 single("limited", requests_per_minute=2),
