@@ -105,7 +105,7 @@ def test_a_container_counts_only_when_it_is_healthy(resource: Declared) -> None:
 def test_health_means_ready(resource: Declared) -> None:
     ready = {
         "postgres": "SELECT 1",
-        "redis": "REDISCLI_AUTH",
+        "redis": "valkey-cli ping | grep -qx PONG",
         "litellm": "/health/readiness",
         "openwebui": "/ready",
     }
