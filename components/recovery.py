@@ -67,7 +67,7 @@ def make_ready(address: str, inputs: Mapping[str, Any]) -> None:
         deadline = time.monotonic() + inputs["waitTimeout"]
         while container.health != "healthy":
             if time.monotonic() > deadline:
-                raise NotReadyError(_not_ready(address, inputs["name"]))
+                raise NotReadyError(not_ready(address, inputs["name"]))
             time.sleep(_POLL_SECONDS)
             container.reload()
 
@@ -87,10 +87,11 @@ def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) 
             f"{name}: {ports} of the Docker host is taken: stop what uses it,"
             " or choose another port in the tenant's file"
         )
-    return _not_ready(address, name)
+    return not_ready(address, name)
 
 
-def _not_ready(address: str, name: str) -> str:
+def not_ready(address: str, name: str) -> str:
+    """Says that a container is not ready, with its last lines."""
     return f"{name} did not become ready. Its last lines:\n{_last_lines(address, name)}"
 
 

@@ -40,7 +40,7 @@ class Redis(pulumi.ComponentResource):
             command=["valkey-server", _CONFIG, "--maxmemory", f"{max_memory}mb"],
             limits=tenant.redis,
             networks=[networks.data],
-            health=Health(command=f"{_PING} | grep -qx PONG"),
+            health=Health(command=f"{_PING} | grep -qx PONG", start_seconds=60),
             files={_CONFIG: script("valkey.conf")},
             secret_files={"requirepass.conf": pulumi.Output.concat("requirepass ", secrets.redis)},
             storage=Storage(volume=volumes.redis, path="/data"),

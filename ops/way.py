@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from shlex import quote
 from typing import Protocol
 
+from docker import DockerClient
+
+from components.recovery import not_ready
 from components.stack_config import PROJECT
 from ops.export import export
 from ops.files import read_yaml, write_private, write_yaml
 from ops.provider_keys import provider_keys
-from ops.tools import ROOT
+from ops.tools import ROOT, docker_address
 
 
 class WayError(RuntimeError):
@@ -148,7 +152,22 @@ class ComposeWay:
             self._stack, root=self._root, folder=self._folder, settings=self._settings
         )
         timeout = str(exported.wait_seconds)
-        self._run("up", "--detach", "--wait", "--wait-timeout", timeout, "--remove-orphans")
+        try:
+            self._run("up", "--detach", "--wait", "--wait-timeout", timeout, "--remove-orphans")
+        except WayError as error:
+            raise WayError("\n".join([str(error), *self._reasons()])) from None
+
+    def _reasons(self) -> Iterator[str]:
+        """Says what Compose does not: which image is missing, what a container printed last."""
+        services = read_yaml(self._folder / "compose.yaml")["services"]
+        with closing(DockerClient(base_url=docker_address())) as client:
+            for service in services.values():
+                name, image = service["container_name"], service["image"]
+                if not client.images.list(name=image):
+                    yield f"{name}: the image {image} is not on the host and cannot be fetched"
+                for container in client.containers.list(filters={"name": f"^/{name}$"}):
+                    if container.health in ("starting", "unhealthy"):
+                        yield not_ready(docker_address(), name)
 
     def down(self) -> None:
         """See `Way.down`."""

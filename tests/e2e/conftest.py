@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
+from components.labels import TENANT
 from images.catalog import load_catalog
 from ops.tools import ROOT
 from ops.way import Way
@@ -136,15 +138,18 @@ def tenants(
         project.write(file)
     make = ways.available()[way_name]
     running = [Running(project, make(file["slug"], project.root), file, engine) for file in files]
-    try:
+    with ExitStack() as up:
         for tenant in running:
+            up.callback(remove, tenant)
             tenant.way.up()
         yield Pair(*running)
-    finally:
-        for tenant in running:
-            tenant.way.down()
-            for part in ("postgres", "redis", "openwebui"):
-                engine.volumes.get(f"{tenant.slug}-{part}").remove()
+
+
+def remove(tenant: Running) -> None:
+    """Take a tenant down, and its data with it."""
+    tenant.way.down()
+    for volume in tenant.engine.volumes.list(filters={"label": f"{TENANT}={tenant.slug}"}):
+        volume.remove()
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""What goes wrong ends in a sentence, leaves what runs running, and heals in the next `up`."""
+
+import io
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from docker import DockerClient
+from pulumi import RunError
+
+from images.catalog import load_catalog
+from ops.way import WayError
+from tests.e2e.conftest import Running
+from tests.e2e.project import free_ports
+
+BROKEN = "cloudfreedom/broken-redis:8.1.0"
+LAST_WORDS = "I shall never be ready"
+
+
+def ids(running: Running) -> dict[str, str | None]:
+    """Which container each part is now."""
+    return {part: running.container(part).id for part in ("postgres", "redis", "openwebui")}
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
+def test_a_taken_port_is_named_and_the_next_up_heals(
+    beta_tenant: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = ids(beta_tenant)
+    port = free_ports(1)[0]
+    elsewhere = {"litellm": beta_tenant.tenant["litellm"] | {"port": port}}
+    with taken(port), pytest.raises(WayError) as failure:
+        beta_tenant.change(elsewhere)
+    told = "".join(capfd.readouterr()) + str(failure.value)
+    assert f"127.0.0.1:{port}" in told
+    assert "Traceback" not in told
+    assert ids(beta_tenant) == before, "what was running goes on"
+    beta_tenant.way.up()
+    assert beta_tenant.container("litellm").health == "healthy"
+    beta_tenant.change()
+
+
+def test_a_missing_image_is_named_and_nothing_stops(
+    beta_tenant: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = ids(beta_tenant)
+    with pytest.raises(WayError) as failure:
+        beta_tenant.change(imageOverrides={"redis": "cloudfreedom/nowhere:8.1.0"})
+    told = "".join(capfd.readouterr()) + str(failure.value)
+    assert "cloudfreedom/nowhere:8.1.0" in told
+    assert "Traceback" not in told
+    assert ids(beta_tenant) == before
+    beta_tenant.change()
+
+
+@pytest.fixture(scope="session")
+def broken_image(engine: DockerClient) -> Iterator[str]:
+    base = load_catalog("built").redis.reference
+    script = f'#!/bin/sh\\necho "{LAST_WORDS}"\\nexec sleep 1000\\n'
+    recipe = f"FROM {base}\nUSER 0\nRUN printf '{script}' > $(command -v valkey-server)\n"
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=BROKEN)
+    yield BROKEN
+    engine.images.remove(BROKEN, force=True)
+
+
+def test_a_service_that_never_gets_ready_is_shown_with_its_last_lines(
+    beta_tenant: Running, broken_image: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(WayError) as failure:
+        beta_tenant.change(imageOverrides={"redis": broken_image})
+    told = "".join(capfd.readouterr()) + str(failure.value)
+    assert f"{beta_tenant.slug}-redis did not become ready" in told
+    assert LAST_WORDS in told
+    assert "Traceback" not in told
+    beta_tenant.change()
+    for part in ("postgres", "redis", "litellm", "openwebui"):
+        assert beta_tenant.container(part).health == "healthy", part
+
+
+def test_a_half_written_file_changes_nothing(
+    beta_tenant: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = ids(beta_tenant)
+    file = beta_tenant.project.root / "tenants" / f"{beta_tenant.slug}.yaml"
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.partition("port")[0] + "po", encoding="utf-8")
+    try:
+        with pytest.raises((RunError, WayError)) as failure:
+            beta_tenant.way.up()
+    finally:
+        file.write_text(whole, encoding="utf-8")
+    told = "".join(capfd.readouterr()) + str(failure.value)
+    assert f"tenants/{beta_tenant.slug}.yaml:" in told
+    assert "Traceback" not in told
+    assert ids(beta_tenant) == before

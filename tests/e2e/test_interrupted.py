@@ -1,0 +1,72 @@
+"""An `up` that is killed heals at the next one, whatever it was about to do."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from components.labels import TENANT
+from ops.way import PulumiWay
+from tests.e2e.conftest import Running
+
+PARTS = ("postgres", "redis", "litellm", "openwebui")
+ORPHANS_SECONDS = 60
+
+
+def pulumi(way: PulumiWay, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["pulumi", *arguments, "--yes", "--non-interactive"],
+        cwd=way.project,
+        env=os.environ | way.environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def kill_up_at(way: PulumiWay, moment: str) -> None:
+    """Start an `up`, and kill it without warning when it prints what matches `moment`."""
+    up = pulumi(way, "up", "--skip-preview")
+    assert up.stdout
+    assert any(re.search(moment, line) for line in up.stdout), "the moment came"
+    os.kill(up.pid, signal.SIGKILL)
+    up.wait()
+    wait_for_orphans(up.pid)
+
+
+def wait_for_orphans(group: int) -> None:
+    """The provider goes on alone for a moment with what it was doing."""
+    deadline = time.monotonic() + ORPHANS_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.2)
+    os.killpg(group, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("moment", [
+    "Network .*-data creating",
+    "Container .*-postgres creating",
+    "Container .*-redis creat",
+    "Container .*-litellm creating",
+    "Container .*-openwebui creating",
+])  # fmt: skip
+def test_an_up_that_was_killed_heals(beta_tenant: Running, moment: str) -> None:
+    way = beta_tenant.way
+    if not isinstance(way, PulumiWay):
+        pytest.skip("Compose keeps no state that could be left behind")
+    way.down()
+    kill_up_at(way, moment)
+    assert pulumi(way, "cancel").wait() == 0
+    way.up()
+    for part in PARTS:
+        assert beta_tenant.container(part).health == "healthy", part
+    engine, label = beta_tenant.engine, f"{TENANT}={beta_tenant.slug}"
+    assert len(engine.containers.list(all=True, filters={"label": label})) == len(PARTS)
+    assert len(engine.networks.list(filters={"label": label})) == 2
