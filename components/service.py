@@ -167,7 +167,7 @@ def container_args(args: ServiceArgs, image_id: pulumi.Input[str]) -> docker.Con
         envs=[f"{name}={value}" for name, value in sorted(args.env.items())],
         uploads=_uploads(args),
         init=True,
-        restart="unless-stopped",
+        restart="always",  # `unless-stopped` does not come back after an engine that was killed
         stop_signal=args.stop_signal,
         stop_timeout=args.stop_seconds,
         destroy_grace_seconds=args.stop_seconds,

@@ -4,17 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from shlex import quote
-from typing import Protocol
 
 from docker import DockerClient
 
 from components.recovery import not_ready
 from components.stack_config import PROJECT
-from ops.export import export
+from ops.export import Exported, export
 from ops.files import read_yaml, write_private, write_yaml
 from ops.provider_keys import provider_keys
 from ops.tools import ROOT, docker_address
@@ -24,20 +24,40 @@ class WayError(RuntimeError):
     """A tenant could not be brought up or down; the tool that tried has said why."""
 
 
-class Way(Protocol):
+class Way(ABC):
     """How a tenant comes up, goes down, and tells its addresses and keys."""
 
     def up(self) -> None:
         """Bring the tenant to what its file says; returns when all of it is ready."""
+        self.prepare()
+        self.apply()
 
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make what `apply` works from; the tenant is left as it is.
+
+        Raises:
+            pulumi.RunError: an export found the tenant or its config unusable.
+        """
+
+    @abstractmethod
+    def apply(self) -> None:
+        """Bring the tenant to what was prepared; returns when all of it is ready.
+
+        Raises:
+            WayError: it did not work.
+        """
+
+    @abstractmethod
     def down(self) -> None:
         """Remove containers and networks; volumes and lasting secrets stay."""
 
+    @abstractmethod
     def outputs(self) -> dict[str, str]:
         """The exported addresses, logins and keys, secrets in plain text."""
 
 
-class PulumiWay:
+class PulumiWay(Way):
     """A stack with its state in a local folder, and the project's files left alone.
 
     Args:
@@ -61,9 +81,8 @@ class PulumiWay:
         self._stack, self._folder, self._settings = stack, folder, settings
         self._pulumi, self._root = pulumi, root
 
-    def up(self) -> None:
-        """See `Way.up`."""
-        self._prepare()
+    def apply(self) -> None:
+        """See `Way.apply`."""
         self._run("up", "--yes", "--skip-preview", "--suppress-outputs")
 
     def down(self) -> None:
@@ -90,7 +109,7 @@ class PulumiWay:
         """Folder to run `pulumi` in."""
         return self._folder / "project"
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Make a project beside the checkout: Pulumi writes into a stack's config file."""
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
         self.project.mkdir(exist_ok=True)
@@ -123,7 +142,7 @@ class PulumiWay:
         return _run(command, self.project, self.environment, capture=capture, stdin=stdin)
 
 
-class ComposeWay:
+class ComposeWay(Way):
     """A Compose project that is exported anew each time.
 
     Args:
@@ -133,6 +152,8 @@ class ComposeWay:
         compose: the command, such as `docker compose`.
         root: the project.
     """
+
+    _exported: Exported
 
     def __init__(
         self,
@@ -146,12 +167,15 @@ class ComposeWay:
         self._stack, self._folder, self._settings = stack, folder, settings
         self._compose, self._root = compose, root
 
-    def up(self) -> None:
-        """See `Way.up`."""
-        exported = export(
+    def prepare(self) -> None:
+        """See `Way.prepare`."""
+        self._exported = export(
             self._stack, root=self._root, folder=self._folder, settings=self._settings
         )
-        timeout = str(exported.wait_seconds)
+
+    def apply(self) -> None:
+        """See `Way.apply`."""
+        timeout = str(self._exported.wait_seconds)
         try:
             self._run("up", "--detach", "--wait", "--wait-timeout", timeout, "--remove-orphans")
         except WayError as error:

@@ -74,7 +74,7 @@ def test_a_container_is_hardened(resource: Declared) -> None:
     assert inputs["memory"] == inputs["memorySwap"] > 0
     assert float(inputs["cpus"]) > 0
     assert inputs["logOpts"] == {"max-file": "3", "max-size": "10m"}
-    assert inputs["restart"] == "unless-stopped"
+    assert inputs["restart"] == "always"
     assert inputs["destroyGraceSeconds"] == inputs["stopTimeout"] >= 30
     assert not {"privileged", "networkMode", "pidMode", "ipcMode", "devices"} & set(inputs)
 
