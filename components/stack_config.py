@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -99,8 +100,8 @@ def _variable(name: str) -> str:
 
 
 def docker_hosts(project: Path) -> dict[str, str]:
-    """The Docker host of each stack that has a file in the project's folder."""
-    hosts = {}
+    """The Docker host of each stack that has a tenant, or a file of its own, in the project."""
+    hosts = {path.stem: LOCAL_DOCKER for path in (project / "tenants").glob("*.yaml")}
     for path in project.glob("Pulumi.*.yaml"):
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         config = settings.get("config") or {}
@@ -110,14 +111,15 @@ def docker_hosts(project: Path) -> dict[str, str]:
 
 def _parsed(value: str) -> Any:
     # Pulumi hands over objects as JSON and everything else as plain text.
-    return json.loads(value) if value.startswith(("{", "[")) else value
+    with suppress(json.JSONDecodeError):
+        return json.loads(value) if value.startswith(("{", "[")) else value
+    return value
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
     # The value is left out: it may be a provider key.
     name = f"{PROJECT}:" + ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        return (
-            f"{name}: unknown key; known are {', '.join(map(to_camel, StackConfig.model_fields))}"
-        )
+        known = Rotation if len(problem["loc"]) > 1 else StackConfig
+        return f"{name}: unknown key; known are {', '.join(map(to_camel, known.model_fields))}"
     return f"{name}: {problem['msg'].replace('Input should', 'must')}"

@@ -32,7 +32,7 @@ this text is written by a small program and not by a language model.
 
 You wrote: “{question}”
 
-To get real answers, list a model under `models:` in the tenant's file, give the stack the \
+To get real answers, list a model under `litellm.models` in the tenant's file, give the stack the \
 provider's key with `pulumi config set --secret --path providerKeys.openai …`, and run \
 `pulumi up`. Until then everything else is real: your message went through the gateway, its \
 tokens were counted, and they have a price."""

@@ -64,7 +64,7 @@ def _stack_config(path: Path) -> dict[str, Any]:
     """Config of a stack by key, without what only Pulumi could decrypt."""
     config = {
         key.removeprefix(f"{PROJECT}:"): value
-        for key, value in read_yaml(path).get("config", {}).items()
+        for key, value in (read_yaml(path).get("config") or {}).items()
         if key.startswith(f"{PROJECT}:")
     }
     config["providerKeys"] = provider_keys()

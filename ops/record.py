@@ -49,6 +49,7 @@ class Declared:
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
+    hooks: frozenset[str]
     custom: bool
 
 
@@ -148,6 +149,7 @@ class _Monitor(mocks.MockMonitor):
                 retain_on_delete=request.retainOnDelete,
                 ignore_changes=tuple(request.ignoreChanges),
                 replace_on_changes=tuple(request.replaceOnChanges),
+                hooks=frozenset(name for _, names in request.hooks.ListFields() for name in names),
                 custom=request.custom,
             )
         )

@@ -15,7 +15,7 @@ def seconds(text: object) -> int:
     Raises:
         ValueError: it is anything else; a bare number has no unit and is refused.
     """
-    if not isinstance(text, str) or not re.match(PATTERN, text):
+    if not isinstance(text, str) or not re.fullmatch(PATTERN, text):
         raise ValueError("a whole number and a unit, such as 90s, 30m, 12h or 7d")
     return int(text[:-1]) * _SECONDS[text[-1]]
 

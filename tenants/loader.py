@@ -97,11 +97,11 @@ def _read(path: Path) -> tuple[Tenant, _Source]:
     name = f"{path.parent.name}/{path.name}"
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.SafeLoader("").construct_document(node) if node else None
+    except (yaml.YAMLError, ValueError) as error:
         raise TenantError([_not_yaml(name, error)]) from None
     positions = list(_positions(node)) if node else []
     source = _Source(name, dict(reversed(positions)))
-    data = yaml.SafeLoader("").construct_document(node) if node else None
     problems = [source.problem(finding) for finding in _repeated_keys(positions)]
     try:
         # Through JSON, so that strict types still allow texts for addresses and decimals.
@@ -131,7 +131,7 @@ def _no_file(stack: str, folder: Path) -> Problem:
     )
 
 
-def _not_yaml(name: str, error: yaml.YAMLError | UnicodeDecodeError) -> Problem:
+def _not_yaml(name: str, error: yaml.YAMLError | ValueError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error)
     line = mark.line + 1 if mark else 1

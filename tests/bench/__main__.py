@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from os import environ
 from pathlib import Path
 from shutil import rmtree
@@ -41,16 +40,17 @@ def main() -> None:
         chat, api = free_ports(2)
         stack = project.write(beta("bench", chat=chat, api=api))
         make = ways.available()
-        cold_start(client, lambda name: make[name](stack, project.root), project)
+        rows = [cold_start(client, lambda name: make[name](stack, project.root), project)]
         pulumi = make["pulumi"](stack, project.root)
         assert isinstance(pulumi, PulumiWay)
         pulumi.up()
-        memory_at_rest(client)
-        no_op_preview(pulumi, Path(folder, "empty"))
+        rows.append(memory_at_rest(client))
+        rows.append(no_op_preview(pulumi, Path(folder, "empty")))
         remove(client, pulumi, project)
+    print("\n".join(rows))
 
 
-def cold_start(client: DockerClient, make: Callable[[str], Way], project: Project) -> None:
+def cold_start(client: DockerClient, make: Callable[[str], Way], project: Project) -> str:
     """From prepared to all four healthy, each time with new volumes and secrets."""
     seconds: dict[str, list[float]] = {"pulumi": [], "compose": []}
     for _ in range(ROUNDS):
@@ -59,10 +59,12 @@ def cold_start(client: DockerClient, make: Callable[[str], Way], project: Projec
             way.prepare()
             measured.append(timed(way.apply))
             remove(client, way, project)
-    report("cold start", seconds["pulumi"], "pulumi up", seconds["compose"], "docker compose up")
+    return compared(
+        "cold start", seconds["pulumi"], "pulumi up", seconds["compose"], "docker compose up"
+    )
 
 
-def no_op_preview(pulumi: PulumiWay, empty: Path) -> None:
+def no_op_preview(pulumi: PulumiWay, empty: Path) -> str:
     """A preview of a tenant that is up, against one of a program that declares nothing."""
     empty.mkdir()
     (empty / "Pulumi.yaml").write_text(yaml.safe_dump(EMPTY), encoding="utf-8")
@@ -73,16 +75,16 @@ def no_op_preview(pulumi: PulumiWay, empty: Path) -> None:
     for _ in range(ROUNDS):
         for folder, measured in ((pulumi.project, of_tenant), (empty, of_empty)):
             measured.append(timed(lambda at=folder: run_pulumi(pulumi, at, "preview")))  # type: ignore[misc]
-    report("no-op preview", of_tenant, "a tenant", of_empty, "an empty program")
+    return compared("no-op preview", of_tenant, "a tenant", of_empty, "an empty program")
 
 
-def memory_at_rest(client: DockerClient) -> None:
+def memory_at_rest(client: DockerClient) -> str:
     """What the four containers hold, without the page cache."""
     time.sleep(REST_SECONDS)
     containers = client.containers.list(filters={"label": f"{TENANT}=bench"})
     held = {container.name: memory(container.stats(stream=False)) for container in containers}
     parts = ", ".join(f"{name} {mib:.0f}" for name, mib in sorted(held.items()))
-    print(f"memory at rest: {sum(held.values()):.0f} MiB ({parts})")
+    return f"memory at rest: {sum(held.values()):.0f} MiB ({parts})"
 
 
 def memory(stats: Any) -> float:
@@ -106,16 +108,16 @@ def remove(client: DockerClient, way: Way, project: Project) -> None:
 
 def timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    with redirect_stdout(None):
-        work()
+    work()
     return time.perf_counter() - started
 
 
-def report(what: str, ours: list[float], our_name: str, theirs: list[float], name: str) -> None:
-    print(f"{what}: ratio {median(ours) / median(theirs):.2f}")
+def compared(what: str, ours: list[float], our_name: str, theirs: list[float], name: str) -> str:
+    rows = [f"{what}: ratio {median(ours) / median(theirs):.2f}"]
     for label, seconds in ((our_name, ours), (name, theirs)):
         row = " / ".join(f"{value:.2f}" for value in (min(seconds), median(seconds), max(seconds)))
-        print(f"  {label}: {row} s")
+        rows.append(f"  {label}: {row} s")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

@@ -271,6 +271,12 @@ def test_a_refused_export_leaves_everything_as_it_was(project: Path, tmp_path: P
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("config", ["", "config:\n"])
+def test_a_stack_that_says_nothing(project: Path, tmp_path: Path, config: str) -> None:
+    (project / "Pulumi.demo.yaml").write_text(config, encoding="utf-8")
+    assert export("demo", root=project, folder=tmp_path / "out").wait_seconds > 0
+
+
 def test_a_stack_that_says_rotation_in_its_file(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     config = "config:\n  cloudfreedom:rotation: {litellm: 3}\n"

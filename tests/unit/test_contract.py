@@ -185,6 +185,17 @@ def test_only_postgres_needs_another_signal_and_more_time_to_stop(demo: Recordin
     assert stops == others | {"demo-postgres": ("SIGINT", 60)}
 
 
+@pytest.mark.parametrize(("token", "hooks"), [
+    (CONTAINER, {"remove-leftover", "retry", "make-ready", "explain"}),
+    (NETWORK, {"remove-leftover"}),
+    (VOLUME, set()),
+])  # fmt: skip
+def test_what_heals_a_killed_run_is_at_hand_and_touches_no_volume(
+    demo: Recording, token: str, hooks: set[str]
+) -> None:
+    assert {resource.hooks for resource in demo.of_type(token)} == {frozenset(hooks)}
+
+
 def test_what_the_file_says_wins_over_what_open_webui_stored(demo: Recording) -> None:
     [chat] = [c for c in demo.of_type(CONTAINER) if c.name == "demo-openwebui"]
     assert "ENABLE_PERSISTENT_CONFIG=false" in chat.inputs["envs"]

@@ -10,6 +10,7 @@ from components.stack_config import LOCAL_DOCKER, docker_hosts
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording
 from ops.tools import ROOT
+from tenants.loader import stacks
 from tests.unit.conftest import PROVIDER_KEYS, run_program
 
 RANDOM = "random:index/randomBytes:RandomBytes"
@@ -41,7 +42,7 @@ def test_a_bad_value(key: str, value: str, problem: str) -> None:
     assert refusal("demo", {key: value}) == [f"Pulumi.demo.yaml: cloudfreedom:{problem}"]
 
 
-@pytest.mark.parametrize("host", ["", "localhost", "http://docker.example.com", "ssh://"])
+@pytest.mark.parametrize("host", ["", "localhost", "[::1]", "http://docker.example.com", "ssh://"])
 def test_a_bad_docker_host(host: str) -> None:
     [problem] = refusal("demo", {"dockerHost": host})
     assert problem.startswith("Pulumi.demo.yaml: cloudfreedom:dockerHost: ")
@@ -49,8 +50,10 @@ def test_a_bad_docker_host(host: str) -> None:
 
 
 def test_the_salt_key_has_no_rotation() -> None:
-    [problem] = refusal("demo", {"rotation": '{"salt": 2}'})
-    assert problem.startswith("Pulumi.demo.yaml: cloudfreedom:rotation.salt: unknown key")
+    assert refusal("demo", {"rotation": '{"salt": 2}'}) == [
+        "Pulumi.demo.yaml: cloudfreedom:rotation.salt: unknown key;"
+        " known are postgres, redis, litellm, openwebui"
+    ]
 
 
 def test_all_problems_come_at_once_and_none_shows_a_key() -> None:
@@ -165,23 +168,28 @@ def test_a_rotation_that_is_left_out_is_the_first(demo: Recording) -> None:
     assert changed(demo, run_program("demo", rotation='{"redis": 1}')) == set()
 
 
-@pytest.mark.parametrize(("stacks", "hosts"), [
+@pytest.mark.parametrize(("files", "hosts"), [
     ({"one": "", "two": "config:\n"}, {"one": LOCAL_DOCKER, "two": LOCAL_DOCKER}),
     ({"one": "config:\n  cloudfreedom:dockerHost: ssh://a.example\n  other:dockerHost: x\n"},
      {"one": "ssh://a.example"}),
 ])  # fmt: skip
 def test_the_docker_host_of_each_stack(
-    tmp_path: Path, stacks: Mapping[str, str], hosts: Mapping[str, str]
+    tmp_path: Path, files: Mapping[str, str], hosts: Mapping[str, str]
 ) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: cloudfreedom\n", encoding="utf-8")
-    for stack, text in stacks.items():
+    for stack, text in files.items():
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(text, encoding="utf-8")
     assert docker_hosts(tmp_path) == hosts
 
 
+def test_a_tenant_whose_stack_has_no_file_yet_is_on_the_local_host(tmp_path: Path) -> None:
+    (tmp_path / "tenants").mkdir()
+    (tmp_path / "tenants" / "new.yaml").touch()
+    assert docker_hosts(tmp_path) == {"new": LOCAL_DOCKER}
+
+
 def test_each_tenant_of_the_repository_has_a_stack() -> None:
-    tenants = {path.stem for path in (ROOT / "tenants").glob("*.yaml")}
-    assert set(docker_hosts(ROOT)) == tenants
+    assert {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")} == set(stacks())
 
 
 def changed(before: Recording, after: Recording) -> set[str]:

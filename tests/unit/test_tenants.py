@@ -217,6 +217,10 @@ def test_a_key_stands_once(folder: Path, text: str, problem: str) -> None:
     ("slug: acme\n\tname: Acme\n",
      r"2: the file: not YAML: found character '\t' that cannot start any token"),
     ("slug: acme\nname: a: b\n", "2: the file: not YAML: mapping values are not allowed here"),
+    ("slug: acme\nname: {{ name }}\n", "2: the file: not YAML: found unhashable key"),
+    ("slug: !secret acme\n",
+     "1: the file: not YAML: could not determine a constructor for the tag '!secret'"),
+    ("slug: 2024-13-01\n", "1: the file: not YAML: month must be in 1..12"),
     ("slug: *acme\n", "1: the file: not YAML: found undefined alias 'acme'"),
     (f"{ACME}---\n{ACME}", "7: the file: not YAML: but found another document"),
     ("", "1: the file = null: must be an object"),
@@ -314,7 +318,7 @@ def test_two_tenants_with_one_port(
     assert problems_in_acme(folder, hosts=hosts) == [problem] * clash
 
 
-@pytest.mark.parametrize("broken", ["slug: [", "slug: acme\n", ""])
+@pytest.mark.parametrize("broken", ["slug: [", "slug: {{ slug }}", "slug: acme\n", ""])
 def test_the_broken_file_of_another_tenant_is_not_in_the_way(folder: Path, broken: str) -> None:
     write(folder, {"acme": ACME, "beta": broken})
     assert load("acme", hosts=HERE, folder=folder).slug == "acme"
@@ -351,7 +355,8 @@ def test_a_duration_in_seconds(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", "s", "0s", "01m", "-1h", "1.5h", "5", "1 h", "1H", "1w", "1h30m", " 1h", 60, 1.0, None,
+    "", "s", "0s", "01m", "-1h", "1.5h", "5", "1 h", "1H", "1w", "1h30m", " 1h", "1h\n", 60,
+    1.0, None,
 ])  # fmt: skip
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError, match=r"^a whole number and a unit, such as 90s"):
