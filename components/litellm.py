@@ -7,12 +7,11 @@ import pulumi
 import yaml
 
 from components.core import core_hosts
-from components.host import Host
 from components.litellm_config import litellm_config, provider_key_env
-from components.network import Networks
+from components.part import PartArgs
 from components.postgres import database_url
 from components.secrets import Secrets
-from components.service import Health, Listener, Service, ServiceArgs
+from components.service import Health, Listener, Service, ServiceArgs, answers
 from images.catalog import Image
 from tenants.model import Tenant
 
@@ -28,29 +27,24 @@ class LiteLLM(pulumi.ComponentResource):
     def __init__(
         self,
         *,
-        tenant: Tenant,
-        image: Image,
-        host: Host,
-        networks: Networks,
-        secrets: Secrets,
+        args: PartArgs,
         provider_keys: Mapping[str, pulumi.Output[str]],
         after: Sequence[Service] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        tenant = args.tenant
         super().__init__("cloudfreedom:tenant:LiteLLM", f"{tenant.slug}-litellm", None, opts)
-        args = ServiceArgs(
+        service = ServiceArgs(
             tenant=tenant,
             part="litellm",
-            image=image,
+            image=args.image,
             user=_USER,
             command=["litellm", "--config", f"{_FILES}/config.yaml", "--port", str(PORT)],
             limits=tenant.litellm,
-            networks=[networks.data, networks.apps],
-            health=Health(
-                command=f"python3 -c 'import urllib.request as r; r.urlopen(\"{_READY}\")'"
-            ),
+            networks=[args.networks.data, args.networks.apps],
+            health=Health(command=answers(_READY)),
             env=_env(tenant),
-            secret_env=_secret_env(image, secrets, provider_keys),
+            secret_env=_secret_env(args.image, args.secrets, provider_keys),
             files={
                 f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
                 **{f"{_FILES}/gateway/{name}": text for name, text in _gateway().items()},
@@ -59,7 +53,7 @@ class LiteLLM(pulumi.ComponentResource):
             core_hosts=core_hosts(tenant),
         )
         child = pulumi.ResourceOptions(parent=self)
-        Service(args=args, host=host, after=after, opts=child)
+        Service(args=service, host=args.host, after=after, opts=child)
         self.register_outputs({})
 
 

@@ -7,14 +7,11 @@ import pulumi
 
 from components import litellm
 from components.core import core_hosts
-from components.host import Host
-from components.network import Networks
+from components.part import PartArgs
 from components.postgres import database_url
 from components.redis import redis_url
 from components.secrets import Secrets
-from components.service import Health, Listener, Service, ServiceArgs, Storage, script
-from components.volumes import Volumes
-from images.catalog import Image
+from components.service import Health, Listener, Service, ServiceArgs, Storage, answers, script
 from tenants.model import Tenant
 
 PORT = 8080
@@ -39,42 +36,35 @@ class OpenWebUI(pulumi.ComponentResource):
     def __init__(
         self,
         *,
-        tenant: Tenant,
-        image: Image,
-        host: Host,
-        networks: Networks,
-        volumes: Volumes,
-        secrets: Secrets,
+        args: PartArgs,
         after: Sequence[Service] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        tenant = args.tenant
         super().__init__("cloudfreedom:tenant:OpenWebUI", f"{tenant.slug}-openwebui", None, opts)
         self.url = public_url(tenant)
         self.admin_email = f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
-        args = ServiceArgs(
+        service = ServiceArgs(
             tenant=tenant,
             part="openwebui",
-            image=image,
+            image=args.image,
             user=_USER,
             command=[
                 *("python3", "-m", "uvicorn", "--app-dir", _FILES, "openwebui:app"),
                 *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
             ],
             limits=tenant.openwebui,
-            networks=[networks.data, networks.apps],
-            health=Health(
-                command=f"python3 -c 'import urllib.request as r; r.urlopen(\"{_READY}\")'",
-                start_seconds=180,
-            ),
+            networks=[args.networks.data, args.networks.apps],
+            health=Health(command=answers(_READY), start_seconds=180),
             env=_env(tenant, self.url, self.admin_email),
-            secret_env=_secret_env(secrets),
+            secret_env=_secret_env(args.secrets),
             files={f"{_FILES}/openwebui.py": script("openwebui.py")},
-            storage=Storage(volume=volumes.openwebui, path=_DATA, hand_over=True),
+            storage=Storage(volume=args.volumes.openwebui, path=_DATA, hand_over=True),
             listener=Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT),
             core_hosts=core_hosts(tenant),
         )
         child = pulumi.ResourceOptions(parent=self)
-        Service(args=args, host=host, after=after, opts=child)
+        Service(args=service, host=args.host, after=after, opts=child)
         self.register_outputs({"url": self.url})
 
 

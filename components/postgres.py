@@ -2,13 +2,8 @@
 
 import pulumi
 
-from components.host import Host
-from components.network import Networks
-from components.secrets import Secrets
+from components.part import PartArgs
 from components.service import Health, Service, ServiceArgs, Storage, script
-from components.volumes import Volumes
-from images.catalog import Image
-from tenants.model import Tenant
 
 _USER = 999  # `postgres` in the image
 _FILES = "/etc/cloudfreedom/postgres"
@@ -17,23 +12,14 @@ _FILES = "/etc/cloudfreedom/postgres"
 class Postgres(pulumi.ComponentResource):
     """The tenant's database server, with its roles and passwords reconciled at every start."""
 
-    def __init__(
-        self,
-        *,
-        tenant: Tenant,
-        image: Image,
-        host: Host,
-        networks: Networks,
-        volumes: Volumes,
-        secrets: Secrets,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, *, args: PartArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        tenant = args.tenant
         super().__init__("cloudfreedom:tenant:Postgres", f"{tenant.slug}-postgres", None, opts)
         shared_buffers = tenant.postgres.memory_mb // 4
-        args = ServiceArgs(
+        service = ServiceArgs(
             tenant=tenant,
             part="postgres",
-            image=image,
+            image=args.image,
             user=_USER,
             command=[
                 *("sh", f"{_FILES}/postgres.sh"),
@@ -42,7 +28,7 @@ class Postgres(pulumi.ComponentResource):
                 *("-c", f"shared_buffers={shared_buffers}MB"),
             ],
             limits=tenant.postgres,
-            networks=[networks.data],
+            networks=[args.networks.data],
             health=Health(command="psql -XqtA -U postgres -d openwebui -c 'SELECT 1'"),
             env={"PGDATA": "/var/lib/postgresql/data/cluster"},
             files={
@@ -50,15 +36,15 @@ class Postgres(pulumi.ComponentResource):
                 for name in ("postgres.sh", "pg_hba.conf", "reconcile.sql")
             },
             secret_files={
-                "litellm-database": secrets.litellm_database,
-                "openwebui-database": secrets.openwebui_database,
+                "litellm-database": args.secrets.litellm_database,
+                "openwebui-database": args.secrets.openwebui_database,
             },
-            storage=Storage(volume=volumes.postgres, path="/var/lib/postgresql/data"),
+            storage=Storage(volume=args.volumes.postgres, path="/var/lib/postgresql/data"),
             stop_signal="SIGINT",  # ends sessions and writes a checkpoint
             stop_seconds=60,
         )
         child = pulumi.ResourceOptions(parent=self)
-        self.service = Service(args=args, host=host, opts=child)
+        self.service = Service(args=service, host=args.host, opts=child)
         self.register_outputs({})
 
 

@@ -2,13 +2,8 @@
 
 import pulumi
 
-from components.host import Host
-from components.network import Networks
-from components.secrets import Secrets
+from components.part import PartArgs
 from components.service import SECRETS, Health, Service, ServiceArgs, Storage, script
-from components.volumes import Volumes
-from images.catalog import Image
-from tenants.model import Tenant
 
 _USER = 999  # `valkey` in the image
 _CONFIG = "/etc/cloudfreedom/redis/valkey.conf"
@@ -18,35 +13,28 @@ _PING = f"""REDISCLI_AUTH="$(cut -d' ' -f2 {SECRETS}/requirepass.conf)" valkey-c
 class Redis(pulumi.ComponentResource):
     """The tenant's key-value store."""
 
-    def __init__(
-        self,
-        *,
-        tenant: Tenant,
-        image: Image,
-        host: Host,
-        networks: Networks,
-        volumes: Volumes,
-        secrets: Secrets,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, *, args: PartArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        tenant = args.tenant
         super().__init__("cloudfreedom:tenant:Redis", f"{tenant.slug}-redis", None, opts)
         # The rest is for copies of pages while the append-only file is rewritten.
         max_memory = tenant.redis.memory_mb * 6 // 10
-        args = ServiceArgs(
+        service = ServiceArgs(
             tenant=tenant,
             part="redis",
-            image=image,
+            image=args.image,
             user=_USER,
             command=["valkey-server", _CONFIG, "--maxmemory", f"{max_memory}mb"],
             limits=tenant.redis,
-            networks=[networks.data],
+            networks=[args.networks.data],
             health=Health(command=f"{_PING} | grep -qx PONG", start_seconds=60),
             files={_CONFIG: script("valkey.conf")},
-            secret_files={"requirepass.conf": pulumi.Output.concat("requirepass ", secrets.redis)},
-            storage=Storage(volume=volumes.redis, path="/data"),
+            secret_files={
+                "requirepass.conf": pulumi.Output.concat("requirepass ", args.secrets.redis)
+            },
+            storage=Storage(volume=args.volumes.redis, path="/data"),
         )
         child = pulumi.ResourceOptions(parent=self)
-        self.service = Service(args=args, host=host, opts=child)
+        self.service = Service(args=service, host=args.host, opts=child)
         self.register_outputs({})
 
 

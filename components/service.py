@@ -258,6 +258,11 @@ def go_duration(seconds: int) -> str:
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
+def answers(url: str) -> str:
+    """A health command: the URL answers with success. Every Python image can do it."""
+    return f"python3 -c 'import urllib.request as r; r.urlopen(\"{url}\")'"
+
+
 def script(name: str) -> str:
     """The text of a file in `components/scripts`."""
     return (package_files("components") / "scripts" / name).read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 
@@ -9,6 +10,7 @@ from components.host import docker_host
 from components.litellm import LiteLLM
 from components.network import Networks
 from components.openwebui import OpenWebUI
+from components.part import PartArgs
 from components.postgres import Postgres
 from components.redis import Redis
 from components.secrets import Secrets
@@ -43,48 +45,26 @@ class TenantStack(pulumi.ComponentResource):
         super().__init__("cloudfreedom:tenant:TenantStack", tenant.slug, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         host = docker_host(tenant.slug, args.config.docker_host, parent=self)
-        networks = Networks(tenant=tenant, host=host, opts=child)
-        volumes = Volumes(tenant=tenant, host=host, opts=child)
         secrets = Secrets(tenant=tenant, rotation=args.config.rotation, opts=child)
-        postgres = Postgres(
+        part = partial(
+            PartArgs,
             tenant=tenant,
-            image=args.images.postgres,
             host=host,
-            networks=networks,
-            volumes=volumes,
+            networks=Networks(tenant=tenant, host=host, opts=child),
+            volumes=Volumes(tenant=tenant, host=host, opts=child),
             secrets=secrets,
-            opts=child,
         )
-        redis = Redis(
-            tenant=tenant,
-            image=args.images.redis,
-            host=host,
-            networks=networks,
-            volumes=volumes,
-            secrets=secrets,
-            opts=child,
-        )
+        images = args.images
+        postgres = Postgres(args=part(image=images.postgres), opts=child)
+        redis = Redis(args=part(image=images.redis), opts=child)
         stores = [postgres.service, redis.service]
         LiteLLM(
-            tenant=tenant,
-            image=args.images.litellm,
-            host=host,
-            networks=networks,
-            secrets=secrets,
+            args=part(image=images.litellm),
             provider_keys=args.config.keys_of(tenant),
-            after=stores if args.images.litellm.can("database") else [redis.service],
+            after=stores if images.litellm.can("database") else [redis.service],
             opts=child,
         )
-        openwebui = OpenWebUI(
-            tenant=tenant,
-            image=args.images.openwebui,
-            host=host,
-            networks=networks,
-            volumes=volumes,
-            secrets=secrets,
-            after=stores,
-            opts=child,
-        )
+        openwebui = OpenWebUI(args=part(image=images.openwebui), after=stores, opts=child)
         self.outputs = {
             "openwebui_url": openwebui.url,
             "openwebui_admin_email": openwebui.admin_email,
