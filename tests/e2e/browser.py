@@ -1,12 +1,13 @@
 """A person at a browser, in front of a tenant's chat."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
 from ops.tools import ROOT
 
@@ -19,6 +20,8 @@ _ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+_CHANGED = "before => [...document.querySelectorAll('.chat-assistant')].at(-1)?.innerText != before"
 
 
 @contextmanager
@@ -37,39 +40,77 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a browser of their own, at one chat."""
+    """Somebody with a browser of their own, at one chat.
+
+    Attributes:
+        dropped: what the browser could not load because the machine's networks changed.
+    """
 
     page: Page
     chat: str
+    dropped: list[str]
 
     @classmethod
     def at(cls, browser: Browser, chat: str) -> Self:
         page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
         page.set_default_timeout(SECONDS * 1000)
         expect.set_options(timeout=SECONDS * 1000)
-        return cls(page, chat)
+        dropped: list[str] = []
+
+        def note(request: Request) -> None:
+            if request.failure == "net::ERR_NETWORK_CHANGED":
+                dropped.append(request.url)
+
+        page.on("requestfailed", note)
+        return cls(page, chat, dropped)
+
+    def visit(self, path: str = "/") -> None:
+        """Open the chat, or its login page for who has not signed in."""
+        self.page.goto(f"{self.chat}{path}")
+        self._arrive("#email, #chat-input")
+
+    def reload(self) -> None:
+        self.page.reload()
+        self._arrive("#email, #chat-input")
+
+    def _arrive(self, element: str) -> None:
+        # Another run of the tests, or another tenant, makes networks: Chromium drops what it
+        # loads then, and the page is loaded again. A page that breaks otherwise stays broken.
+        here = self.page.locator(element).first
+        broken = self.page.get_by_text("500: Internal Error")
+        here.or_(broken).first.wait_for()
+        while broken.is_visible() and self.dropped:
+            self.dropped.clear()
+            self.page.reload()
+            here.or_(broken).first.wait_for()
+        here.wait_for()
 
     def sign_up(self, *, name: str, email: str, password: str) -> None:
-        self.page.goto(f"{self.chat}/auth")
+        self.visit("/auth")
         self.page.get_by_role("button", name="Sign up").click()
         self.page.locator("#name").fill(name)
         self._enter(email, password)
 
     def sign_in(self, *, email: str, password: str) -> None:
-        self.page.goto(f"{self.chat}/auth")
+        self.visit("/auth")
         self._enter(email, password)
 
     def _enter(self, email: str, password: str) -> None:
         self.page.locator("#email").fill(email)
         self.page.locator("#password").fill(password)
         self.page.locator("button[type=submit]").click()
-        self.page.locator("#chat-input").wait_for()
+        self._arrive("#chat-input")
         self._close_news()
 
     def _close_news(self) -> None:
         news = self.page.get_by_role("button", name="Okay, Let's Go!")
         if news.count():
             news.click()
+
+    def choose(self, model: str) -> None:
+        """Begin a chat with a model."""
+        self.visit(f"/?models={model}")
+        self.page.get_by_role("button", name=f"Selected model: {model}").wait_for()
 
     def ask(self, text: str) -> None:
         self.page.locator("#chat-input").click()
@@ -79,7 +120,35 @@ class Person:
     @property
     def answer(self) -> str:
         """What the last answer says so far."""
-        return self.page.locator(".chat-assistant").last.inner_text()
+        return self._answer.inner_text()
+
+    def sees(self, text: str) -> None:
+        """Wait until the last answer says so."""
+        expect(self._answer).to_contain_text(text)
+
+    def growth(self, end: str) -> list[str]:
+        """The last answer as it looked after each change, until it says `end`."""
+        seen = [""]
+        while end not in seen[-1]:
+            self.page.wait_for_function(_CHANGED, arg=seen[-1])
+            seen.append(self.answer)
+        return seen
+
+    @property
+    def _answer(self) -> Locator:
+        return self.page.locator(".chat-assistant").last
+
+    def open_chat(self, title: str) -> None:
+        """Open a chat from the list at the side."""
+        self.show_chats()
+        self.page.get_by_role("listitem").get_by_role("button", name=title).first.click()
+
+    def show_chats(self) -> None:
+        closed = self.page.get_by_role("button", name="Open Sidebar")
+        if closed.is_visible():
+            closed.click()
+        # Ready to be clicked: the side has stopped moving.
+        self.page.get_by_role("button", name="Close Sidebar").click(trial=True)
 
     def token(self) -> str:
         """The token of the session."""
@@ -88,6 +157,6 @@ class Person:
         return token
 
     def sign_out(self) -> None:
-        self.page.get_by_role("button", name="User menu").first.click()
+        self.page.get_by_role("button", name=re.compile("User (Profile )?Menu", re.I)).first.click()
         self.page.get_by_text("Sign Out").click()
         self.page.locator("#email").wait_for()

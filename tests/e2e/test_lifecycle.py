@@ -1,0 +1,99 @@
+"""A tenant outlives what happens to its containers."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from ops.tools import ROOT, pulumi_program
+from ops.way import PulumiWay
+from tests.e2e.api import chat, client, content
+from tests.e2e.conftest import Running
+from tests.e2e.waiting import until, until_healthy
+from tests.e2e.webui import Login, Session
+
+PARTS = ("postgres", "redis", "litellm", "openwebui")
+SALT = "litellm-salt"
+
+
+def ids(running: Running) -> dict[str, str | None]:
+    """Which container each part is now."""
+    return {part: running.container(part).id for part in PARTS}
+
+
+def salt(running: Running) -> str:
+    """LiteLLM's salt key, from where each way keeps it: the tests' image has no use for it."""
+    name = f"{running.slug}-{SALT}"
+    if isinstance(running.way, PulumiWay):
+        exported = json.loads(pulumi(running.way, "stack", "export", "--show-secrets"))
+        resources = exported["deployment"]["resources"]
+        [found] = [each for each in resources if each["urn"].endswith(f"::{name}")]
+        return str(json.loads(found["outputs"]["hex"]["plaintext"]))
+    values = running.project.root / "compose" / running.slug / "values.json"
+    return str(json.loads(values.read_text(encoding="utf-8"))[name]["hex"])
+
+
+def pulumi(way: PulumiWay, *arguments: str) -> str:
+    """Run `pulumi` on the tenant's stack, as a person does; it must succeed."""
+    program = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
+    assert program
+    finished = subprocess.run(
+        [program, *arguments, "--non-interactive"],
+        cwd=way.project,
+        env=os.environ | way.environment,
+        check=False,
+        text=True,
+        capture_output=True,
+    )
+    assert not finished.returncode, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_killed_process_comes_back(beta_tenant: Running, part: str) -> None:
+    session = Session.new(beta_tenant, Login.new())
+    session.keep(f"before {part} was killed")
+    before = session.history()
+    state = beta_tenant.container(part).attrs["State"]
+
+    os.kill(state["Pid"], signal.SIGKILL)
+    until(
+        lambda: beta_tenant.container(part).attrs["State"]["StartedAt"] > state["StartedAt"],
+        seconds=30,
+    )
+    until_healthy(beta_tenant, *PARTS)
+
+    assert session.history() == before
+    assert "after the kill" in session.ask("demo-model", "after the kill")
+    with client(beta_tenant) as gateway:
+        assert content(chat(gateway, "demo-model"))
+
+
+def test_a_second_up_changes_nothing(beta_tenant: Running) -> None:
+    before = ids(beta_tenant)
+    beta_tenant.way.up()
+    assert ids(beta_tenant) == before
+    if isinstance(beta_tenant.way, PulumiWay):
+        pulumi(beta_tenant.way, "preview", "--expect-no-changes")
+        pulumi(beta_tenant.way, "preview", "--refresh", "--expect-no-changes")
+
+
+def test_what_is_destroyed_comes_back_with_all_data(beta_tenant: Running) -> None:
+    login = Login.new()
+    session = Session.new(beta_tenant, login)
+    session.keep("before the tenant was destroyed")
+    history, outputs, key = session.history(), beta_tenant.way.outputs(), salt(beta_tenant)
+    before = ids(beta_tenant)
+
+    beta_tenant.way.down()
+    containers = beta_tenant.engine.containers.list(all=True)
+    assert not [each.name for each in containers if (each.name or "").startswith(beta_tenant.slug)]
+    beta_tenant.way.up()
+
+    assert not set(ids(beta_tenant).values()) & set(before.values())
+    assert Session.sign_in(beta_tenant, login).history() == history
+    for name in ("openwebui_admin_email", "openwebui_admin_password"):
+        assert beta_tenant.way.outputs()[name] == outputs[name]
+    assert salt(beta_tenant) == key
