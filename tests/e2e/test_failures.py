@@ -64,7 +64,7 @@ def broken_image(engine: DockerClient) -> Iterator[str]:
     base = load_catalog("built").redis.reference
     script = f'#!/bin/sh\\necho "{LAST_WORDS}"\\nexec sleep 1000\\n'
     recipe = f"FROM {base}\nUSER 0\nRUN printf '{script}' > $(command -v valkey-server)\n"
-    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=BROKEN)
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=BROKEN, rm=True, forcerm=True)
     yield BROKEN
     engine.images.remove(BROKEN, force=True)
 
