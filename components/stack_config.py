@@ -12,9 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from tenants.model import Tenant
+from tenants.problem import in_words
+from tenants.text import matching
 
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
+
+DockerHost = Annotated[str, *matching(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")]
 
 Turn = Annotated[int, Field(ge=1)]
 """Counts the values a secret has had: one more is a new value."""
@@ -45,7 +49,7 @@ class Rotation(_Section):
 class StackConfig(_Section):
     """Everything under `cloudfreedom:` in `Pulumi.<stack>.yaml`."""
 
-    docker_host: str = Field(LOCAL_DOCKER, pattern=r"^(unix|tcp|ssh)://.+")
+    docker_host: DockerHost = LOCAL_DOCKER
     images: Literal["official", "built"] = "official"
     image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
     rotation: Rotation = Rotation()
@@ -67,7 +71,7 @@ class StackConfig(_Section):
             f" pulumi config set --secret --path providerKeys.{name}"
             f" (or, for an export to Compose, set CLOUDFREEDOM_PROVIDER_KEY_{_variable(name)})"
             for name, model in needed.items()
-            if name not in self.provider_keys
+            if not self.provider_keys.get(name, "").strip()
         ]
         if missing:
             raise StackConfigError("\n".join(missing))
@@ -103,10 +107,16 @@ def docker_hosts(project: Path) -> dict[str, str]:
     """The Docker host of each stack that has a tenant, or a file of its own, in the project."""
     hosts = {path.stem: LOCAL_DOCKER for path in (project / "tenants").glob("*.yaml")}
     for path in project.glob("Pulumi.*.yaml"):
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        config = settings.get("config") or {}
-        hosts[path.name.split(".")[1]] = config.get(f"{PROJECT}:dockerHost", LOCAL_DOCKER)
+        hosts[path.name.split(".")[1]] = _docker_host(path)
     return hosts
+
+
+def _docker_host(path: Path) -> str:
+    # A broken file must not be in the way of other stacks; whoever runs its own is told.
+    with suppress(yaml.YAMLError, ValueError, KeyError, TypeError):
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return str(settings["config"][f"{PROJECT}:dockerHost"])
+    return LOCAL_DOCKER
 
 
 def _parsed(value: str) -> Any:
@@ -122,4 +132,4 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         known = Rotation if len(problem["loc"]) > 1 else StackConfig
         return f"{name}: unknown key; known are {', '.join(map(to_camel, known.model_fields))}"
-    return f"{name}: {problem['msg'].replace('Input should', 'must')}"
+    return f"{name}: {in_words(problem)}"

@@ -112,9 +112,11 @@ def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -
 def recipe_hash(part: str) -> str:
     """Changes with every file that the built image of a part is made from."""
     digest = sha256()
-    for file in sorted(path for folder in {"base", part} for path in (RECIPES / folder).iterdir()):
-        content = sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.relative_to(RECIPES)} {content}\n".encode())
+    files = (path for folder in {"base", part} for path in (RECIPES / folder).iterdir())
+    # As text, for Windows writes and sorts paths in another way.
+    for name in sorted(path.relative_to(RECIPES).as_posix() for path in files):
+        content = sha256((RECIPES / name).read_bytes()).hexdigest()
+        digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()[:12]
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 import pulumi
@@ -15,6 +16,7 @@ from images.catalog import ImageError
 from ops import demo as demo_tenant
 from ops.compose import ExportError
 from ops.export import export as export_tenant
+from ops.files import FileError
 from ops.tools import ROOT
 from ops.way import WayError
 from tenants.loader import load_all
@@ -28,6 +30,7 @@ _FOR_PEOPLE = (
     pulumi.RunError,
     BuildError,
     ExportError,
+    FileError,
     ImageError,
     TenantError,
     WayError,
@@ -81,4 +84,4 @@ def export(
         settings = {"images": images} if images else {}
         exported = export_tenant(stack, root=ROOT, folder=to, settings=settings)
         wait = f"--wait --wait-timeout {exported.wait_seconds}"
-        typer.echo(f"cd {exported.folder} && docker compose up --detach {wait}")
+        typer.echo(f"cd {quote(str(exported.folder))} && docker compose up --detach {wait}")

@@ -7,7 +7,8 @@ dropped. Names on the Docker host are the same as under Pulumi.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,14 +121,34 @@ def _service(container: Declared, parts: Mapping[str, str], uploads: "_Uploads")
 
 
 def _mapped(resource: Declared, arguments: Mapping[str, Callable[[Any], Mapped]]) -> Mapped:
-    for argument in resource.inputs:
-        if argument not in arguments:
-            raise ExportError(f"{resource.name}: no counterpart in Compose for {argument!r}")
     mapped: Mapped = {}
-    for argument, counterpart in arguments.items():
-        if argument in resource.inputs:
-            mapped |= counterpart(resource.inputs[argument])
+    with _naming(resource):
+        _refuse_unknown(resource.inputs, arguments)
+        for argument, counterpart in arguments.items():
+            if argument in resource.inputs:
+                mapped |= counterpart(resource.inputs[argument])
     return mapped
+
+
+@contextmanager
+def _naming(resource: Declared) -> Iterator[None]:
+    """Says in an error which resource it is about."""
+    try:
+        yield
+    except ExportError as error:
+        raise ExportError(f"{resource.name}: {error}") from None
+
+
+def _refuse_unknown(item: Mapping[str, Any], known: Collection[str]) -> None:
+    for key in item:
+        if key not in known:
+            raise ExportError(f"no counterpart in Compose for {key!r}")
+
+
+def _all_of(item: Mapping[str, Any], *keys: str) -> tuple[Any, ...]:
+    """The values of `keys`, which must be all that the item says."""
+    _refuse_unknown(item, keys)
+    return tuple(item[key] for key in keys)
 
 
 def _renamed(name: str) -> Callable[[Any], Mapped]:
@@ -139,7 +160,7 @@ def _megabytes(name: str) -> Callable[[Any], Mapped]:
 
 
 def _pairs(items: list[Mapping[str, Any]]) -> Mapped:
-    return {"labels": {item["label"]: item["value"] for item in items}}
+    return {"labels": dict(_all_of(item, "label", "value") for item in items)}
 
 
 def _elsewhere(_: Any) -> Mapped:
@@ -148,46 +169,45 @@ def _elsewhere(_: Any) -> Mapped:
 
 
 def _capabilities(value: Mapping[str, list[str]]) -> Mapped:
-    return {"cap_drop": value["drops"], "cap_add": value["adds"]}
+    drops, adds = _all_of(value, "drops", "adds")
+    return {"cap_drop": drops, "cap_add": adds}
 
 
 def _healthcheck(value: Mapping[str, Any]) -> Mapped:
-    return {
-        "healthcheck": {
-            "test": value["tests"],
-            "interval": value["interval"],
-            "timeout": value["timeout"],
-            "retries": value["retries"],
-            "start_period": value["startPeriod"],
-            "start_interval": value["startInterval"],
-        }
+    counterparts = {
+        "tests": "test",
+        "interval": "interval",
+        "timeout": "timeout",
+        "retries": "retries",
+        "startPeriod": "start_period",
+        "startInterval": "start_interval",
     }
+    values = _all_of(value, *counterparts)
+    return {"healthcheck": dict(zip(counterparts.values(), values, strict=True))}
 
 
 def _networks(items: list[Mapping[str, Any]]) -> Mapped:
-    return {"networks": {item["name"]: {"aliases": item["aliases"]} for item in items}}
+    networks = (_all_of(item, "name", "aliases") for item in items)
+    return {"networks": {name: {"aliases": aliases} for name, aliases in networks}}
 
 
 def _hosts(items: list[Mapping[str, Any]]) -> Mapped:
-    return {"extra_hosts": {item["host"]: item["ip"] for item in items}}
+    return {"extra_hosts": dict(_all_of(item, "host", "ip") for item in items)}
 
 
 def _ports(items: list[Mapping[str, Any]]) -> Mapped:
+    ports = (_all_of(item, "ip", "external", "internal") for item in items)
     return {
         "ports": [
-            {"host_ip": item["ip"], "published": str(item["external"]), "target": item["internal"]}
-            for item in items
+            {"host_ip": address, "published": str(external), "target": internal}
+            for address, external, internal in ports
         ]
     }
 
 
 def _mounts(items: list[Mapping[str, Any]]) -> Mapped:
-    return {
-        "volumes": [
-            {"type": item["type"], "source": item["source"], "target": item["target"]}
-            for item in items
-        ]
-    }
+    keys = ("type", "source", "target")
+    return {"volumes": [dict(zip(keys, _all_of(item, *keys), strict=True)) for item in items]}
 
 
 def _tmpfs(value: Mapping[str, str]) -> Mapped:
@@ -245,17 +265,21 @@ _VOLUME_ARGUMENTS: Mapping[str, Callable[[Any], Mapped]] = {
 
 @dataclass(frozen=True)
 class _Uploads:
-    """The files a container is handed: by key, the upload and its text."""
+    """The files a container is handed: by key, the path and the text."""
 
-    plain: dict[str, tuple[Mapping[str, Any], str]]
-    secret: dict[str, tuple[Mapping[str, Any], str]]
+    plain: dict[str, tuple[str, str]]
+    secret: dict[str, tuple[str, str]]
 
     @classmethod
     def of(cls, part: str, container: Declared) -> "_Uploads":
-        by_key = {
-            f"{part}{re.sub('[^a-zA-Z0-9]+', '-', item['file'])}": (item, item["content"])
-            for item in container.inputs["uploads"]
-        }
+        by_key: dict[str, tuple[str, str]] = {}
+        with _naming(container):
+            for item in container.inputs["uploads"]:
+                path, content, _ = _all_of(item, "file", "content", "permissions")
+                key = f"{part}{re.sub('[^a-zA-Z0-9]+', '-', path)}"
+                if _variable(key) in map(_variable, by_key):
+                    raise ExportError(f"{path!r} has the same name in Compose as another file")
+                by_key[key] = (path, content)
         secret = {key: it for key, it in by_key.items() if isinstance(it[1], Secret)}
         plain = {key: it for key, it in by_key.items() if key not in secret}
         return cls(plain, secret)
@@ -265,9 +289,9 @@ class _Uploads:
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
-def _references(uploads: Mapping[str, tuple[Mapping[str, Any], str]]) -> list[Mapped]:
+def _references(uploads: Mapping[str, tuple[str, str]]) -> list[Mapped]:
     # Compose knows no permissions here: it makes every such file readable, in its container.
-    return [{"source": key, "target": item["file"]} for key, (item, _) in uploads.items()]
+    return [{"source": key, "target": path} for key, (path, _) in uploads.items()]
 
 
 def _variable(key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from components.stack_config import PROJECT
 from ops.compose import compose_project
-from ops.files import read_yaml, write_private, write_yaml
+from ops.files import read_config, write_private, write_yaml
 from ops.provider_keys import provider_keys
 from ops.record import record
 from ops.values import ValueFile
@@ -41,6 +41,7 @@ def export(
     Raises:
         pulumi.RunError: the tenant or its config cannot be used.
         ExportError: it says something that Compose cannot.
+        FileError: the stack's file cannot be read.
     """
     config = _stack_config(root / f"Pulumi.{stack}.yaml") | dict(settings or {})
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def _stack_config(path: Path) -> dict[str, Any]:
     """Config of a stack by key, without what only Pulumi could decrypt."""
     config = {
         key.removeprefix(f"{PROJECT}:"): value
-        for key, value in (read_yaml(path).get("config") or {}).items()
+        for key, value in read_config(path).items()
         if key.startswith(f"{PROJECT}:")
     }
     config["providerKeys"] = provider_keys()
@@ -77,5 +78,6 @@ def _handed_over(value: Any) -> str:
 
 
 def _env_file(environment: Mapping[str, str]) -> str:
-    quoted = {name: value.replace("'", r"\'") for name, value in environment.items()}
-    return "".join(f"{name}='{value}'\n" for name, value in quoted.items())
+    # In single quotes, a backslash before a quote or at the end could not be said.
+    escapes = str.maketrans({character: rf"\{character}" for character in '\\"$'})
+    return "".join(f'{name}="{value.translate(escapes)}"\n' for name, value in environment.items())

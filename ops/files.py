@@ -7,12 +7,40 @@ from typing import Any
 
 import yaml
 
+from tenants.problem import not_yaml
+
+
+class FileError(ValueError):
+    """A file cannot be used; the text says which, where, and why."""
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; empty if there is no file, or nothing in it."""
+    """The mapping in a YAML file; empty if there is no file, or nothing in it.
+
+    Raises:
+        FileError: something else is in it.
+    """
     if not path.exists():
         return {}
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise FileError(str(not_yaml(path.name, error))) from None
+    if not isinstance(data, dict):
+        raise FileError(f"{path.name}:1: the file: must be a mapping")
+    return data
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What the file of a stack says under `config`; empty if there is nothing.
+
+    Raises:
+        FileError: it is no mapping.
+    """
+    config = read_yaml(path).get("config") or {}
+    if not isinstance(config, dict):
+        raise FileError(f"{path.name}: config: must be a mapping")
+    return config
 
 
 def write_yaml(path: Path, data: Mapping[str, Any]) -> None:

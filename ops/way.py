@@ -15,7 +15,7 @@ from docker import DockerClient
 from components.recovery import not_ready
 from components.stack_config import PROJECT
 from ops.export import Exported, export
-from ops.files import read_yaml, write_private, write_yaml
+from ops.files import read_config, read_yaml, write_private, write_yaml
 from ops.provider_keys import provider_keys
 from ops.tools import ROOT, docker_address
 
@@ -130,7 +130,7 @@ class PulumiWay(Way):
         name = f"Pulumi.{self._stack}.yaml"
         ours, theirs = read_yaml(self.project / name), read_yaml(self._root / name)
         settings = {f"{PROJECT}:{key}": value for key, value in self._settings.items()}
-        config = theirs.get("config", {}) | settings
+        config = read_config(self._root / name) | settings
         write_yaml(self.project / name, ours | theirs | {"config": config})
         for key, value in provider_keys().items():
             path = f"{PROJECT}:providerKeys.{key}"

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tenants.model import Tenant
-from tenants.problem import Finding, Problem, TenantError
+from tenants.problem import Finding, Problem, TenantError, in_words, not_yaml
 
 FOLDER = Path(__file__).parent
 _SHOWN_CHARACTERS = 60
@@ -97,9 +97,9 @@ def _read(path: Path) -> tuple[Tenant, _Source]:
     name = f"{path.parent.name}/{path.name}"
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        data = yaml.SafeLoader("").construct_document(node) if node else None
+        data = yaml.SafeLoader("").construct_document(node) if node else {}
     except (yaml.YAMLError, ValueError) as error:
-        raise TenantError([_not_yaml(name, error)]) from None
+        raise TenantError([not_yaml(name, error)]) from None
     positions = list(_positions(node)) if node else []
     source = _Source(name, dict(reversed(positions)))
     problems = [source.problem(finding) for finding in _repeated_keys(positions)]
@@ -129,13 +129,6 @@ def _no_file(stack: str, folder: Path) -> Problem:
         value="",
         allowed=f"a stack has the name of a tenant's file: {', '.join(stacks(folder))}",
     )
-
-
-def _not_yaml(name: str, error: yaml.YAMLError | ValueError) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error)
-    line = mark.line + 1 if mark else 1
-    return Problem(file=name, line=line, field="the file", value="", allowed=f"not YAML: {what}")
 
 
 def _positions(
@@ -171,12 +164,9 @@ def _findings(error: Mapping[str, Any]) -> Iterator[Finding]:
         known = ", ".join(_section(path[:-1]).model_fields)
         yield Finding(path, value, f"unknown key; known here: {known}")
     elif kind == "missing":
-        yield Finding(path, "", "needed, and missing")
-    elif kind == "value_error":
-        yield Finding(path, value, f"must be {error['ctx']['error']}")
+        yield Finding(path, "", in_words(error))
     else:
-        text = error["msg"].replace("Input should", "must").replace("String should", "must")
-        yield Finding(path, value, text)
+        yield Finding(path, value, in_words(error))
 
 
 def _section(path: Sequence[str | int]) -> type[BaseModel]:

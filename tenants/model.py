@@ -11,16 +11,19 @@ from typing import Annotated, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
     IPvAnyAddress,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from tenants.duration import Duration
 from tenants.prices import price_problem
-from tenants.problem import Finding, findings_error
+from tenants.problem import Finding, refuse
 from tenants.text import matching
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
@@ -79,8 +82,15 @@ class CacheMode(StrEnum):
     """Whether answers are reused. A cached answer is shared by all users of the tenant."""
 
     OFF = "off"
-    OPT_IN = "opt-in"  # a request asks for it: {"cache": {"use-cache": true}}
+    OPT_IN = "opt-in"  # chats only, and each asks for it: {"cache": {"use-cache": true}}
     ON = "on"  # a request can only decline it: {"cache": {"no-cache": true}}
+
+
+def _switch(value: object) -> object:
+    # YAML reads `on` and `off` as booleans, unless they are quoted.
+    if isinstance(value, bool):
+        return CacheMode.ON if value else CacheMode.OFF
+    return value
 
 
 class Section(BaseModel):
@@ -138,7 +148,7 @@ class Deployment(Section):
     def _price_is_known(self) -> Self:
         problem = price_problem(self.model) if self.price is None else None
         if problem:
-            raise findings_error([Finding(("model",), self.model, problem)])
+            refuse([Finding(("model",), self.model, problem)])
         return self
 
     @property
@@ -164,9 +174,15 @@ class Routing(Section):
 
     strategy: Strategy = Strategy.WEIGHTED
     retries: int = Field(2, ge=0, le=10, description="Tries after a failed one")
-    timeout: Duration = Field(600, description="Longest wait for a provider")
+    timeout: Duration = Field(
+        600, description="Longest wait for each try, and for each pause of a stream"
+    )
     allowed_failures: int = Field(
-        3, ge=0, le=1000, description="Failures a minute before a deployment cools down"
+        3,
+        ge=0,
+        le=1000,
+        description="Failures within the cool-down time before a deployment is left out;"
+        " a lone one without a fallback never is",
     )
     cooldown: Duration = Field(30, description="How long a failing deployment is left out")
 
@@ -174,7 +190,7 @@ class Routing(Section):
 class Cache(Section):
     """Reuse of answers to the same question."""
 
-    mode: CacheMode = CacheMode.OPT_IN
+    mode: Annotated[CacheMode, BeforeValidator(_switch)] = CacheMode.OPT_IN
     ttl: Duration = Field(3600, description="How long an answer is kept")
 
 
@@ -204,29 +220,33 @@ class LiteLLM(Service):
     cache: Cache = Cache()
     rate_limits: RateLimits = RateLimits()
 
-    @model_validator(mode="after")
-    def _names_fit_together(self) -> Self:
-        findings = [*self._repeated_models(), *self._unknown_fallbacks()]
-        if findings:
-            raise findings_error(findings)
-        return self
+    @field_validator("models")
+    @classmethod
+    def _names_differ(cls, models: list[Model]) -> list[Model]:
+        names = [model.name for model in models]
+        refuse(
+            Finding((index, "name"), name, "a name not used above")
+            for index, name in enumerate(names)
+            if name in names[:index]
+        )
+        return models
 
-    def _repeated_models(self) -> Iterator[Finding]:
-        names = [model.name for model in self.models]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield Finding(("models", index, "name"), name, "a name not used above")
+    @field_validator("fallbacks", "context_window_fallbacks")
+    @classmethod
+    def _lead_to_other_models(cls, fallbacks: Fallbacks, info: ValidationInfo) -> Fallbacks:
+        if "models" in info.data:  # else they are refused themselves
+            refuse(_unknown_models(fallbacks, {model.name for model in info.data["models"]}))
+        return fallbacks
 
-    def _unknown_fallbacks(self) -> Iterator[Finding]:
-        names = {model.name for model in self.models}
-        known = f"a model of this file ({', '.join(sorted(names)) or 'there is none'})"
-        for field in ("fallbacks", "context_window_fallbacks"):
-            for model, others in getattr(self, field).items():
-                if model not in names:
-                    yield Finding((field, model), "", known)
-                for index, other in enumerate(others):
-                    if other not in names - {model}:
-                        yield Finding((field, model, index), other, f"{known}, another one")
+
+def _unknown_models(fallbacks: Fallbacks, names: set[str]) -> Iterator[Finding]:
+    known = f"a model of this file ({', '.join(sorted(names)) or 'there is none'})"
+    for model, others in fallbacks.items():
+        if model not in names:
+            yield Finding((model,), "", known)
+        for index, other in enumerate(others):
+            if other not in names - {model}:
+                yield Finding((model, index), other, f"{known}, another one")
 
 
 class OpenWebUI(Service):
@@ -268,10 +288,10 @@ class Tenant(Section):
     billing: Billing = Billing()
     pocketbase: PocketBase = PocketBase()
 
-    @model_validator(mode="after")
-    def _ports_differ(self) -> Self:
-        if self.litellm.port == self.openwebui.port:
-            port = self.litellm.port
-            allowed = "a port other than openwebui.port"
-            raise findings_error([Finding(("litellm", "port"), port, allowed)])
-        return self
+    @field_validator("litellm")
+    @classmethod
+    def _ports_differ(cls, litellm: LiteLLM, info: ValidationInfo) -> LiteLLM:
+        openwebui = info.data.get("openwebui")
+        if openwebui and openwebui.port == litellm.port:
+            refuse([Finding(("port",), litellm.port, "a port other than openwebui.port")])
+        return litellm

@@ -1,10 +1,21 @@
 """What is wrong in a tenant file, in the words of the person who wrote it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import yaml
 from pydantic_core import PydanticCustomError
+
+_REWORDED = {
+    r"^(Input|String|List|Decimal input|URL input) should": "must",
+    r" after validation, not \d+$": "",
+    r"be an integer, float, string or Decimal object$": "be a valid decimal",
+    r"be an object$": "be a mapping",
+    r"be a valid array$": "be a list",
+}
+"""What pydantic says, and what a person who writes YAML would."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,32 @@ class Finding(NamedTuple):
     allowed: str
 
 
-def findings_error(findings: Sequence[Finding]) -> PydanticCustomError:
-    """The error a validator raises to point at several places below its own value."""
+def refuse(findings: Iterable[Finding]) -> None:
+    """Lets a validator point at places below its own value; without any, all is well.
+
+    Raises:
+        PydanticCustomError: with every finding.
+    """
     context: dict[str, Any] = {"findings": tuple(findings)}
-    return PydanticCustomError("findings", "see the findings", context)
+    if context["findings"]:
+        raise PydanticCustomError("findings", "see the findings", context)
+
+
+def not_yaml(file: str, error: yaml.YAMLError | ValueError) -> Problem:
+    """The problem of a file that could not be parsed."""
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error)
+    line = mark.line + 1 if mark else 1
+    return Problem(file=file, line=line, field="the file", value="", allowed=f"not YAML: {what}")
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """What would be right instead of what one of pydantic's errors is about."""
+    if error["type"] == "missing":
+        return "needed, and missing"
+    if error["type"] == "value_error":
+        return f"must be {error['ctx']['error']}"
+    text = str(error["msg"])
+    for theirs, ours in _REWORDED.items():
+        text = re.sub(theirs, ours, text)
+    return text

@@ -79,6 +79,9 @@ def test_check_tells_every_problem_and_nothing_else(
     ("gamma", "", "tenants/gamma.yaml:1: there is no such file: "),
     ("demo", "config: {cloudfreedom:imageOverrides: {redis: valkey:latest}}",
      "redis: 'latest' is not a full version, "),
+    ("demo", "config:\n  a: [\n", "Pulumi.demo.yaml:3: the file: not YAML: expected "),
+    ("demo", "- config\n", "Pulumi.demo.yaml:1: the file: must be a mapping"),
+    ("demo", "config: 5\n", "Pulumi.demo.yaml: config: must be a mapping"),
 ])  # fmt: skip
 def test_export_ends_with_the_sentence_that_the_program_ends_with(
     project: Path, tmp_path: Path, stack: str, config: str, sentence: str
@@ -91,9 +94,12 @@ def test_export_ends_with_the_sentence_that_the_program_ends_with(
     assert line.startswith(sentence)
 
 
-def test_export_tells_what_to_run(project: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "out"
+def test_export_tells_what_to_run_whatever_is_wrong_with_another_stack(
+    project: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out of it"
+    (project / "Pulumi.app.yaml").write_text("config: [", encoding="utf-8")
     finished = cloudfreedom(project, "export", "demo", "--to", str(folder), "--images", "built")
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.startswith(f"cd {folder} && docker compose up --detach --wait ")
+    assert finished.stdout.startswith(f"cd '{folder}' && docker compose up --detach --wait ")
     assert "image: cloudfreedom/redis:" in (folder / "compose.yaml").read_text(encoding="utf-8")

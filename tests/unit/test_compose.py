@@ -84,6 +84,26 @@ def test_an_argument_that_it_does_not_know_is_an_error(
         compose_project("demo", declared)
 
 
+@pytest.mark.parametrize("keys", [
+    ("labels", 0, "x"), ("uploads", 0, "executable"), ("capabilities", "x"),
+    ("healthcheck", "x"), ("networksAdvanced", 0, "ipv4Address"), ("hosts", 0, "x"),
+    ("ports", 0, "protocol"), ("mounts", 0, "readOnly"),
+])  # fmt: skip
+def test_what_it_does_not_know_of_an_argument_is_an_error(demo: Recording, keys: Keys) -> None:
+    resource = next(c for c in demo.of_type(CONTAINER) if c.inputs[str(keys[0])])
+    declared = with_resource(demo, with_input(resource, keys, "x"))
+    with pytest.raises(ExportError, match=f"^{resource.name}: no counterpart .* '{keys[-1]}'$"):
+        compose_project("demo", declared)
+
+
+@pytest.mark.parametrize("path", ["/run/secrets/one.two", "/run-secrets/ONE/two"])
+def test_two_files_of_one_name_in_compose_are_an_error(demo: Recording, path: str) -> None:
+    redis = with_input(container(demo, "redis"), ("uploads", 0, "file"), "/run/secrets/one-two")
+    declared = with_resource(demo, with_input(redis, ("uploads", 1, "file"), path))
+    with pytest.raises(ExportError, match=f"^demo-redis: '{path}' has the same name"):
+        compose_project("demo", declared)
+
+
 def test_a_resource_that_it_does_not_know_is_an_error(demo: Recording) -> None:
     token = "docker:index/secret:Secret"
     declared = with_resource(demo, replace(demo.of_type(VOLUME)[0], type=token))
@@ -290,10 +310,13 @@ def test_a_stack_that_says_rotation_in_its_file(project: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("key", "line"), [
-    ("sk-plain", "'sk-plain'"),
-    ("$HOME # no comment", "'$HOME # no comment'"),
-    ('a "b" c', "'a \"b\" c'"),
-    ("it's", r"'it\'s'"),
+    ("sk-plain", '"sk-plain"'),
+    ("$HOME # no comment", r'"\$HOME # no comment"'),
+    ('a "b" c', r'"a \"b\" c"'),
+    ("it's", '"it\'s"'),
+    ("ends in \\", r'"ends in \\"'),
+    ("it\\'s", '"it\\\\\'s"'),
+    ("of two\nlines", '"of two\nlines"'),
 ])  # fmt: skip
 def test_a_provider_key_is_quoted_as_compose_reads_it(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, line: str
@@ -303,9 +326,7 @@ def test_a_provider_key_is_quoted_as_compose_reads_it(
         monkeypatch.setenv(f"CLOUDFREEDOM_PROVIDER_KEY_{name}", "other")
     export("app", root=project, folder=tmp_path / "out")
     env = (tmp_path / "out" / ".env").read_text(encoding="utf-8")
-    assert [it for it in env.splitlines() if "PROVIDER_KEY_OPENAI" in it] == [
-        f"LITELLM_RUN_SECRETS_ENV_PROVIDER_KEY_OPENAI={line}"
-    ]
+    assert f"LITELLM_RUN_SECRETS_ENV_PROVIDER_KEY_OPENAI={line}\n" in env
 
 
 def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path) -> None:

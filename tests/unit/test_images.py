@@ -1,5 +1,6 @@
 import re
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -52,6 +53,8 @@ def test_a_recipe_is_its_own_files_and_those_of_the_base(
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("one")
     before = catalog.recipe_hash("redis")
+    one = sha256(b"one").hexdigest()
+    assert before == sha256(f"base/make {one}\nredis/Dockerfile {one}\n".encode()).hexdigest()[:12]
 
     (tmp_path / "postgres/Dockerfile").write_text("two")
     assert catalog.recipe_hash("redis") == before

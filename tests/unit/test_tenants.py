@@ -8,7 +8,7 @@ import pytest
 from components.stack_config import LOCAL_DOCKER
 from tenants.duration import seconds
 from tenants.loader import FOLDER, load, load_all, stacks
-from tenants.model import Tenant
+from tenants.model import CacheMode, Tenant
 from tenants.problem import TenantError
 from tools import schema
 
@@ -87,13 +87,15 @@ def test_an_unknown_key(folder: Path, text: str, problem: str) -> None:
     ("  memory_mb: true\n", f"7: litellm.memory_mb = true: {INTEGER}"),
     ("  memory_mb:\n", f"7: litellm.memory_mb = null: {INTEGER}"),
     ("  cpus: many\n", '7: litellm.cpus = "many": must be a valid decimal'),
+    ("  cpus: []\n", "7: litellm.cpus = []: must be a valid decimal"),
+    ("billing: {url: 5}\n", "7: billing.url = 5: must be a string or URL"),
     ("  routing:\n    timeout: 30\n", f"8: litellm.routing.timeout = 30: {DURATION}"),
     ("  routing:\n    cooldown: 1.5h\n", f'8: litellm.routing.cooldown = "1.5h": {DURATION}'),
-    ("  models: gpt-5\n", '7: litellm.models = "gpt-5": must be a valid array'),
-    ("  models: [gpt-5]\n", '7: litellm.models.0 = "gpt-5": must be an object'),
+    ("  models: gpt-5\n", '7: litellm.models = "gpt-5": must be a list'),
+    ("  models: [gpt-5]\n", '7: litellm.models.0 = "gpt-5": must be a mapping'),
     ("domain: 5\n", "7: domain = 5: must be a valid string"),
     ("billing: https://billing.example.com\n",
-     '7: billing = "https://billing.example.com": must be an object'),
+     '7: billing = "https://billing.example.com": must be a mapping'),
 ])  # fmt: skip
 def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, ACME + text) == [problem]
@@ -102,6 +104,8 @@ def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> Non
 @pytest.mark.parametrize(("text", "problem"), [
     ("  memory_mb: 63\n", "7: litellm.memory_mb = 63: must be greater than or equal to 64"),
     ("  cpus: 0\n", "7: litellm.cpus = 0: must be greater than or equal to 0.1"),
+    ("  cpus: 0.55\n", "7: litellm.cpus = 0.55: must have no more than 1 decimal place"),
+    ("  fallbacks: {a: []}\n", "7: litellm.fallbacks.a = []: must have at least 1 item"),
     ("  routing: {retries: 11}\n",
      "7: litellm.routing.retries = 11: must be less than or equal to 10"),
     ("  rate_limits: {tokens_per_minute: 0}\n",
@@ -223,9 +227,8 @@ def test_a_key_stands_once(folder: Path, text: str, problem: str) -> None:
     ("slug: 2024-13-01\n", "1: the file: not YAML: month must be in 1..12"),
     ("slug: *acme\n", "1: the file: not YAML: found undefined alias 'acme'"),
     (f"{ACME}---\n{ACME}", "7: the file: not YAML: but found another document"),
-    ("", "1: the file = null: must be an object"),
-    ("# Nothing yet.\n", "1: the file = null: must be an object"),
-    ("- slug: acme\n", '1: the file = [{"slug": "acme"}]: must be an object'),
+    ("null\n", "1: the file = null: must be a mapping"),
+    ("- slug: acme\n", '1: the file = [{"slug": "acme"}]: must be a mapping'),
 ])  # fmt: skip
 def test_a_file_that_is_no_mapping(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, text) == [problem]
@@ -235,6 +238,13 @@ def test_a_file_that_is_not_utf_8(folder: Path) -> None:
     (folder / "acme.yaml").write_bytes(ACME.replace("Acme", "Acmé").encode("latin-1"))
     with pytest.raises(TenantError, match=r"^tenants/acme\.yaml:1: the file: not YAML: .*utf-8"):
         load("acme", hosts={}, folder=folder)
+
+
+@pytest.mark.parametrize("text", ["", "# Nothing yet.\n", "{}\n"])
+def test_an_empty_file_is_told_what_is_needed(folder: Path, text: str) -> None:
+    assert problems_of(folder, text) == [
+        f"1: {field}: needed, and missing" for field in ("litellm", "name", "openwebui", "slug")
+    ]
 
 
 def test_what_is_needed_and_missing(folder: Path) -> None:
@@ -251,6 +261,34 @@ def test_all_problems_of_a_file_come_at_once_in_its_order(folder: Path) -> None:
     assert [problem.split(" ")[:2] for problem in problems] == [
         ["1:", "slug:"], ["6:", "litellm.port"], ["7:", "litellm.cpus"], ["9:", "colour"],
     ]  # fmt: skip
+
+
+def test_what_does_not_fit_together_is_told_beside_what_is_wrong_elsewhere(folder: Path) -> None:
+    fallbacks = "  cpus: 0\n  fallbacks: {a: [c]}\n  context_window_fallbacks: {c: []}\n"
+    same_port = ACME.replace("4002", "3002").replace("name: Acme", "name: 5")
+    assert problems_of(folder, ACME + MODELS + fallbacks) == [
+        "12: litellm.cpus = 0: must be greater than or equal to 0.1",
+        '13: litellm.fallbacks.a.0 = "c": a model of this file (a, b), another one',
+        "14: litellm.context_window_fallbacks.c = []: must have at least 1 item",
+    ]
+    assert problems_of(folder, same_port) == [
+        "2: name = 5: must be a valid string",
+        "6: litellm.port = 3002: a port other than openwebui.port",
+    ]
+
+
+def test_fallbacks_are_no_problem_of_their_own_when_the_models_are_one(folder: Path) -> None:
+    text = f"{ACME}{MODELS.replace('gpt-4o', 'our-own', 1)}  fallbacks: {{a: [b]}}\n"
+    [problem] = problems_of(folder, text)
+    assert problem.startswith("9: litellm.models.0.deployments.0.model")
+
+
+@pytest.mark.parametrize(("mode", "expected"), [
+    ("on", CacheMode.ON), ("'on'", CacheMode.ON), ("off", CacheMode.OFF),
+    ("'off'", CacheMode.OFF), ("opt-in", CacheMode.OPT_IN),
+])  # fmt: skip
+def test_a_cache_mode_needs_no_quotes(folder: Path, mode: str, expected: CacheMode) -> None:
+    assert acme(folder, f"{ACME}  cache: {{mode: {mode}}}\n").litellm.cache.mode is expected
 
 
 def test_a_long_value_is_cut(folder: Path) -> None:
