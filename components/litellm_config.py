@@ -55,6 +55,12 @@ def litellm_config(tenant: Tenant) -> Json:
     }
 
 
+def first_model(tenant: Tenant) -> str:
+    """Name of the model that a chat begins with."""
+    models = tenant.litellm.models
+    return models[0].name if models else DEMO_MODEL
+
+
 def provider_key_env(name: str) -> str:
     """Variable that holds a provider's key.
 

@@ -7,6 +7,7 @@ import pulumi
 
 from components import litellm
 from components.core import core_hosts
+from components.litellm_config import first_model
 from components.part import PartArgs
 from components.postgres import database_url
 from components.redis import redis_url
@@ -105,6 +106,7 @@ def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
         "WEBUI_ADMIN_EMAIL": admin_email,
         "WEBUI_ADMIN_NAME": f"{tenant.name} Admin",
         "DEFAULT_USER_ROLE": "user",
+        "DEFAULT_MODELS": first_model(tenant),
         "DEFAULT_MODEL_METADATA": json.dumps({"capabilities": {"builtin_tools": False}}),
         "JWT_EXPIRES_IN": f"{tenant.openwebui.session}s",
         "OPENAI_API_BASE_URL": f"http://litellm:{litellm.PORT}/v1",

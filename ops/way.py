@@ -78,7 +78,7 @@ class PulumiWay(Way):
         pulumi: Path,
         root: Path = ROOT,
     ) -> None:
-        self._stack, self._folder, self._settings = stack, folder, settings
+        self.stack, self._folder, self._settings = stack, folder, settings
         self._pulumi, self._root = pulumi, root
 
     def apply(self) -> None:
@@ -123,11 +123,11 @@ class PulumiWay(Way):
         project["main"] = str(self._root)
         project["runtime"]["options"]["virtualenv"] = sys.prefix
         write_yaml(self.project / "Pulumi.yaml", project)
-        self._run("stack", "select", "--create", self._stack, capture=True)
+        self._run("stack", "select", "--create", self.stack, capture=True)
         self._configure()
 
     def _configure(self) -> None:
-        name = f"Pulumi.{self._stack}.yaml"
+        name = f"Pulumi.{self.stack}.yaml"
         ours, theirs = read_yaml(self.project / name), read_yaml(self._root / name)
         settings = {f"{PROJECT}:{key}": value for key, value in self._settings.items()}
         config = read_config(self._root / name) | settings

@@ -136,6 +136,12 @@ def test_where_signup_is_closed_nobody_signs_up(
     assert httpx.post(f"{alpha_tenant.chat}/api/v1/auths/signin", json=vars(login)).is_error
 
 
+def test_the_first_model_of_the_file_is_chosen_already(member: Person) -> None:
+    member.visit()
+    member.ask(QUESTION)
+    member.sees("answer from gpt")
+
+
 def test_one_message_is_one_call_of_the_provider(member: Person, providers: Providers) -> None:
     providers.reset()
     for count in (1, 2):

@@ -3,34 +3,22 @@
 import os
 import re
 import signal
-import subprocess
 import time
 
 import pytest
 
 from components.labels import TENANT
 from ops.way import PulumiWay
+from tests.e2e import pulumi_cli
 from tests.e2e.conftest import Running
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
 ORPHANS_SECONDS = 60
 
 
-def pulumi(way: PulumiWay, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        ["pulumi", *arguments, "--yes", "--non-interactive"],
-        cwd=way.project,
-        env=os.environ | way.environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
 def kill_up_at(way: PulumiWay, moment: str) -> None:
     """Start an `up`, and kill it without warning when it prints what matches `moment`."""
-    up = pulumi(way, "up", "--skip-preview")
+    up = pulumi_cli.start(way, "up", "--yes", "--skip-preview")
     assert up.stdout
     assert any(re.search(moment, line) for line in up.stdout), "the moment came"
     os.kill(up.pid, signal.SIGKILL)
@@ -63,7 +51,7 @@ def test_an_up_that_was_killed_heals(beta_tenant: Running, moment: str) -> None:
         pytest.skip("Compose keeps no state that could be left behind")
     way.down()
     kill_up_at(way, moment)
-    assert pulumi(way, "cancel").wait() == 0
+    pulumi_cli.run(way, "cancel", "--yes")
     way.up()
     for part in PARTS:
         assert beta_tenant.container(part).health == "healthy", part

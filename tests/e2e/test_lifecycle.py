@@ -3,12 +3,11 @@
 import json
 import os
 import signal
-import subprocess
 
 import pytest
 
-from ops.tools import ROOT, pulumi_program
 from ops.way import PulumiWay
+from tests.e2e import pulumi_cli
 from tests.e2e.api import chat, client, content
 from tests.e2e.conftest import Running
 from tests.e2e.waiting import until, until_healthy
@@ -27,28 +26,12 @@ def salt(running: Running) -> str:
     """LiteLLM's salt key, from where each way keeps it: the tests' image has no use for it."""
     name = f"{running.slug}-{SALT}"
     if isinstance(running.way, PulumiWay):
-        exported = json.loads(pulumi(running.way, "stack", "export", "--show-secrets"))
+        exported = json.loads(pulumi_cli.run(running.way, "stack", "export", "--show-secrets"))
         resources = exported["deployment"]["resources"]
         [found] = [each for each in resources if each["urn"].endswith(f"::{name}")]
         return str(json.loads(found["outputs"]["hex"]["plaintext"]))
     values = running.project.root / "compose" / running.slug / "values.json"
     return str(json.loads(values.read_text(encoding="utf-8"))[name]["hex"])
-
-
-def pulumi(way: PulumiWay, *arguments: str) -> str:
-    """Run `pulumi` on the tenant's stack, as a person does; it must succeed."""
-    program = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
-    assert program
-    finished = subprocess.run(
-        [program, *arguments, "--non-interactive"],
-        cwd=way.project,
-        env=os.environ | way.environment,
-        check=False,
-        text=True,
-        capture_output=True,
-    )
-    assert not finished.returncode, finished.stdout + finished.stderr
-    return finished.stdout
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -76,8 +59,8 @@ def test_a_second_up_changes_nothing(beta_tenant: Running) -> None:
     beta_tenant.way.up()
     assert ids(beta_tenant) == before
     if isinstance(beta_tenant.way, PulumiWay):
-        pulumi(beta_tenant.way, "preview", "--expect-no-changes")
-        pulumi(beta_tenant.way, "preview", "--refresh", "--expect-no-changes")
+        pulumi_cli.run(beta_tenant.way, "preview", "--expect-no-changes")
+        pulumi_cli.run(beta_tenant.way, "preview", "--refresh", "--expect-no-changes")
 
 
 def test_what_is_destroyed_comes_back_with_all_data(beta_tenant: Running) -> None:

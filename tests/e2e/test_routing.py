@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.api import chat, client, content, stream
 from tests.e2e.conftest import Running
+from tests.e2e.waiting import until
 from tests.providers.client import Providers
 
 PROVIDERS = {"gpt": "OPENAI", "claude": "ANTHROPIC", "gemini": "GEMINI"}
@@ -83,13 +84,6 @@ def chat_as(
     return gateway.post("/v1/chat/completions", json=body, headers=header)
 
 
-def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
 def at_once(gateway: httpx.Client, model: str, *, requests: int, workers: int) -> None:
     """Send requests, some at a time; every one is answered."""
     with ThreadPoolExecutor(workers) as pool:
@@ -154,7 +148,7 @@ def test_what_failed_is_tried_again(gateway: httpx.Client, providers: Providers)
     retried.set(status=500, delay_seconds=1)
     with ThreadPoolExecutor(1) as pool:
         response = pool.submit(chat, gateway, "retried")
-        eventually(retried.calls)
+        until(retried.calls)
         retried.set()
     assert content(response.result()) == "answer from retried"
     assert len(retried.calls()) == 2
@@ -188,7 +182,7 @@ def test_a_failing_deployment_is_left_out_for_a_while(
     assert left_out[-1] == left_out[-2] == left_out[-3]
 
     flaky.set()
-    eventually(lambda: content(chat(gateway, "cooling")) == "answer from flaky")
+    until(lambda: content(chat(gateway, "cooling")) == "answer from flaky")
     assert time.monotonic() - since > COOLDOWN - 0.5
 
 
@@ -230,7 +224,7 @@ def test_an_answer_is_reused_only_where_that_is_asked_for(
     gpt, text = providers.deployment("gpt"), "What is reused?"
     ask = asking_for_the_cache(gateway, text)
     assert not cached(ask())
-    eventually(lambda: cached(ask()))
+    until(lambda: cached(ask()))
     seen = len(gpt.calls())
     reused = ask()
     assert cached(reused)
@@ -244,7 +238,7 @@ def test_an_answer_is_reused_only_where_that_is_asked_for(
 def test_an_answer_is_not_reused_for_another_question(gateway: httpx.Client) -> None:
     ask = asking_for_the_cache(gateway, "What is the first question?")
     ask()
-    eventually(lambda: cached(ask()))
+    until(lambda: cached(ask()))
     assert not cached(asking_for_the_cache(gateway, "What is the second question?")())
 
 
@@ -256,7 +250,7 @@ def test_people_share_the_cache(alpha_tenant: Running, chat_gateway: httpx.Clien
         return chat_as(chat_gateway, header, "What is shared?", cache={"use-cache": True})
 
     assert not cached(ask("one"))
-    eventually(lambda: cached(ask("two")))
+    until(lambda: cached(ask("two")))
     assert content(ask("two")) == content(ask("one")) == "answer from gpt"
 
 
@@ -264,8 +258,8 @@ def test_an_answer_is_forgotten_in_time(gateway: httpx.Client) -> None:
     ask = asking_for_the_cache(gateway, "What is forgotten?")
     began = time.monotonic()
     ask()
-    eventually(lambda: cached(ask()), CACHE_TTL)
-    eventually(lambda: not cached(ask()))
+    until(lambda: cached(ask()), seconds=CACHE_TTL)
+    until(lambda: not cached(ask()))
     assert time.monotonic() - began > CACHE_TTL - 0.5
 
 
@@ -291,7 +285,7 @@ def test_tokens_beyond_the_limit_of_a_deployment_are_refused(
     metered = providers.deployment("metered")
     metered.set(prompt_tokens=1001)
     assert chat(gateway, "metered").status_code == 200
-    eventually(lambda: chat(gateway, "metered").status_code == 429)
+    until(lambda: chat(gateway, "metered").status_code == 429)
 
 
 def test_each_person_has_a_limit_of_requests(
@@ -312,7 +306,7 @@ def test_each_person_has_a_limit_of_tokens(
     wordy = token(key, "wordy@example.com")
     providers.deployment("gpt").set(prompt_tokens=100_001)
     assert chat_as(chat_gateway, wordy).status_code == 200
-    eventually(lambda: chat_as(chat_gateway, wordy).status_code == 429)
+    until(lambda: chat_as(chat_gateway, wordy).status_code == 429)
     assert chat_as(chat_gateway, token(key, "brief@example.com")).status_code == 200
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tests.e2e.conftest import Running
 
 
-def until(happened: Callable[[], bool], *, seconds: float) -> None:
+def until(happened: Callable[[], object], *, seconds: float = 15) -> None:
     """Wait for something, and fail if it takes longer."""
     deadline = time.monotonic() + seconds
     while not happened():

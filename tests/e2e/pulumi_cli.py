@@ -1,0 +1,40 @@
+"""Pulumi's CLI on a tenant's stack, as a person uses it."""
+
+import os
+import subprocess
+
+from ops.tools import ROOT, pulumi_program
+from ops.way import PulumiWay
+
+
+def start(way: PulumiWay, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a command, with what it prints in one pipe and a process group of its own."""
+    return subprocess.Popen(
+        [_program(), *arguments, "--non-interactive"],
+        cwd=way.project,
+        env=os.environ | way.environment | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def run(way: PulumiWay, *arguments: str) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    code, printed = attempt(way, *arguments)
+    assert code == 0, printed
+    return printed
+
+
+def attempt(way: PulumiWay, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run a command that may fail: its exit code, and all it printed."""
+    process = start(way, *arguments, **environment)
+    printed, _ = process.communicate()
+    return process.returncode, printed
+
+
+def _program() -> str:
+    program = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
+    assert program
+    return str(program)
