@@ -13,6 +13,7 @@ from images.catalog import load_catalog
 from ops.way import WayError
 from tests.e2e.conftest import Running
 from tests.e2e.project import free_ports
+from tests.e2e.waiting import until_healthy
 
 BROKEN = "cloudfreedom/broken-redis:8.1.0"
 LAST_WORDS = "I shall never be ready"
@@ -79,8 +80,7 @@ def test_a_service_that_never_gets_ready_is_shown_with_its_last_lines(
     assert LAST_WORDS in told
     assert "Traceback" not in told
     beta_tenant.change()
-    for part in ("postgres", "redis", "litellm", "openwebui"):
-        assert beta_tenant.container(part).health == "healthy", part
+    until_healthy(beta_tenant, "postgres", "redis", "litellm", "openwebui")
 
 
 def test_a_half_written_file_changes_nothing(
