@@ -59,7 +59,7 @@ def test_a_stack_without_a_tenant(way: PulumiWay, beta_tenant: Running) -> None:
 
 
 def test_a_destroy_refuses_to_delete_data(way: PulumiWay, beta_tenant: Running) -> None:
-    code, printed = pulumi_cli.attempt(way, "destroy", "--yes", "--skip-preview")
+    code, printed = pulumi_cli.attempt(way, "destroy", "--yes")
     assert code != 0
     assert "it is protected" in printed
     assert beta_tenant.container("postgres").health == "healthy"
