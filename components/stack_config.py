@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from components.litellm_config import provider_key_env
 from tenants.model import Tenant
 from tenants.problem import in_words
 from tenants.text import matching
@@ -69,7 +70,7 @@ class StackConfig(_Section):
         missing = [
             f"tenants/{pulumi.get_stack()}.yaml: model {model} needs the provider key {name!r}:"
             f" pulumi config set --secret --path providerKeys.{name}"
-            f" (or, for an export to Compose, set CLOUDFREEDOM_PROVIDER_KEY_{_variable(name)})"
+            f" (or, for an export to Compose, set CLOUDFREEDOM_{provider_key_env(name)})"
             for name, model in needed.items()
             if not self.provider_keys.get(name, "").strip()
         ]
@@ -97,10 +98,6 @@ def read_stack_config() -> StackConfig:
         file = f"Pulumi.{pulumi.get_stack()}.yaml"
         lines = [f"{file}: {_sentence(problem)}" for problem in error.errors(include_input=False)]
         raise StackConfigError("\n".join(lines)) from None
-
-
-def _variable(name: str) -> str:
-    return name.upper().replace("-", "_")
 
 
 def docker_hosts(project: Path) -> dict[str, str]:
