@@ -9,5 +9,5 @@ def core_hosts(tenant: Tenant) -> list[str]:
     A name without a dot, such as the default `billing-api`, is no public one: it leads to
     the host. Any other is resolved as usual.
     """
-    names = (tenant.billing.url.host, tenant.pocketbase.url.host)
-    return [name for name in names if name and "." not in name]
+    urls = [tenant.pocketbase.url, *([tenant.billing.url] if tenant.billing else [])]
+    return [url.host for url in urls if url.host and "." not in url.host]

@@ -1,17 +1,20 @@
 """LiteLLM: the model gateway."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from importlib.resources import files as package_files
 
 import pulumi
 import yaml
 
 from components.core import core_hosts
+from components.gateway_config import api_key_env, gateway_config
 from components.litellm_config import litellm_config, provider_key_env
 from components.part import PartArgs
 from components.postgres import database_url
 from components.secrets import Secrets
-from components.service import Health, Listener, Service, ServiceArgs, answers
+from components.service import Health, Listener, Service, ServiceArgs, answers, script
+from components.stack_config import Keys
 from images.catalog import Image
 from tenants.model import Tenant
 
@@ -19,6 +22,7 @@ PORT = 4000
 _USER = 65534  # `nobody` in the image
 _FILES = "/etc/litellm"
 _READY = f"http://127.0.0.1:{PORT}/health/readiness"
+_GUARDED = f"http://127.0.0.1:{PORT}/health/guard"  # ready, and checking budgets
 
 
 class LiteLLM(pulumi.ComponentResource):
@@ -28,7 +32,7 @@ class LiteLLM(pulumi.ComponentResource):
         self,
         *,
         args: PartArgs,
-        provider_keys: Mapping[str, pulumi.Output[str]],
+        keys: Keys,
         after: Sequence[Service] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -39,14 +43,16 @@ class LiteLLM(pulumi.ComponentResource):
             part="litellm",
             image=args.image,
             user=_USER,
-            command=["litellm", "--config", f"{_FILES}/config.yaml", "--port", str(PORT)],
+            command=[*_program(tenant), "--config", f"{_FILES}/config.yaml", "--port", str(PORT)],
             limits=tenant.litellm,
             networks=[args.networks.data, args.networks.apps],
-            health=Health(command=answers(_READY)),
-            env=_env(tenant),
-            secret_env=_secret_env(args.image, args.secrets, provider_keys),
+            health=Health(command=answers(_GUARDED if tenant.billing else _READY)),
+            env=_env(),
+            secret_env=_secret_env(args.image, args.secrets, keys),
             files={
                 f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
+                f"{_FILES}/litellm.sh": script("litellm.sh"),
+                f"{_FILES}/gateway.json": json.dumps(gateway_config(tenant), indent=2),
                 **{f"{_FILES}/gateway/{name}": text for name, text in _gateway().items()},
             },
             listener=Listener(address=str(tenant.bind), host_port=tenant.litellm.port, port=PORT),
@@ -57,12 +63,7 @@ class LiteLLM(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _env(tenant: Tenant) -> dict[str, str]:
-    limits = tenant.litellm.rate_limits
-    per_person = {
-        "USER_REQUESTS_PER_MINUTE": limits.requests_per_minute,
-        "USER_TOKENS_PER_MINUTE": limits.tokens_per_minute,
-    }
+def _env() -> dict[str, str]:
     return {
         "PYTHONPATH": _FILES,
         "HOME": "/tmp",
@@ -74,24 +75,29 @@ def _env(tenant: Tenant) -> dict[str, str]:
         # LiteLLM's own place for it is `/`, where nobody looks.
         "DOCS_URL": "/docs",
         "ROOT_REDIRECT_URL": "/docs",
-        **{name: str(limit) for name, limit in per_person.items() if limit},
     }
 
 
-def _secret_env(
-    image: Image, secrets: Secrets, provider_keys: Mapping[str, pulumi.Output[str]]
-) -> dict[str, pulumi.Output[str]]:
+def _secret_env(image: Image, secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:
     env = {
         "LITELLM_MASTER_KEY": secrets.litellm_master,
         "OPENWEBUI_API_KEY": secrets.litellm_openwebui,
         "OPENWEBUI_JWT_SECRET": secrets.openwebui_identity,
         "REDIS_PASSWORD": secrets.redis,
-        **{provider_key_env(name): key for name, key in provider_keys.items()},
+        **{api_key_env(name): key for name, key in secrets.litellm_keys.items()},
+        **{provider_key_env(name): key for name, key in keys.providers.items()},
     }
+    if keys.billing is not None:
+        env["BILLING_API_KEY"] = keys.billing
     if image.can("database"):
         env["DATABASE_URL"] = database_url("postgresql", "litellm", secrets.litellm_database)
         env["LITELLM_SALT_KEY"] = secrets.litellm_salt
     return env
+
+
+def _program(tenant: Tenant) -> list[str]:
+    """LiteLLM, with the sender beside it where something is to be sent."""
+    return ["sh", f"{_FILES}/litellm.sh"] if tenant.billing else ["litellm"]
 
 
 def _gateway() -> dict[str, str]:
@@ -99,5 +105,5 @@ def _gateway() -> dict[str, str]:
     return {
         path.name: path.read_text(encoding="utf-8")
         for path in package_files("gateway").iterdir()
-        if path.name.endswith(".py")
+        if path.name.endswith((".py", ".lua"))
     }

@@ -8,7 +8,19 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from tenants.model import Cache, CacheMode, Deployment, Fallbacks, LiteLLM, Model, Strategy, Tenant
+from tenants.model import (
+    DEMO_EMBEDDING,
+    DEMO_MODEL,
+    Cache,
+    CacheMode,
+    Deployment,
+    Fallbacks,
+    LiteLLM,
+    Model,
+    Price,
+    Strategy,
+    Tenant,
+)
 
 Json = dict[str, Any]
 
@@ -27,10 +39,7 @@ REDIS = {
 }
 
 DEMO_PROVIDER = "cloudfreedom"
-DEMO_MODEL = "demo-model"
-DEMO_EMBEDDING = "demo-embedding"
-DEMO_INPUT_PER_MILLION = Decimal(1)
-DEMO_OUTPUT_PER_MILLION = Decimal(4)
+DEMO_PRICE = Price(input_per_million=Decimal(1), output_per_million=Decimal(4))
 
 
 def litellm_config(tenant: Tenant) -> Json:
@@ -43,7 +52,7 @@ def litellm_config(tenant: Tenant) -> Json:
     litellm = tenant.litellm
     return {
         "model_list": list(_deployments(litellm)) or _demo_deployments(),
-        "litellm_settings": _litellm_settings(litellm),
+        "litellm_settings": _litellm_settings(tenant),
         "router_settings": _router_settings(litellm),
         "general_settings": {
             "master_key": "os.environ/LITELLM_MASTER_KEY",
@@ -57,8 +66,7 @@ def litellm_config(tenant: Tenant) -> Json:
 
 def first_model(tenant: Tenant) -> str:
     """Name of the model that a chat begins with."""
-    models = tenant.litellm.models
-    return models[0].name if models else DEMO_MODEL
+    return tenant.litellm.model_names[0]
 
 
 def provider_key_env(name: str) -> str:
@@ -88,31 +96,42 @@ def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: 
         params["rpm"] = deployment.requests_per_minute
     if deployment.tokens_per_minute:
         params["tpm"] = deployment.tokens_per_minute
-    if deployment.price:
-        params |= _price(deployment.price.input_per_million, deployment.price.output_per_million)
-    info = {
+    info: Json = {
         "id": f"{model.name}/{number}",
         # The router's own setting of this name is ignored when it is LiteLLM's default, 3.
         "allowed_fails": litellm.routing.allowed_failures,
     }
+    if deployment.price:
+        params |= _price(deployment.price)
+        if deployment.price.request_at_most is not None:
+            info["request_at_most"] = str(deployment.price.request_at_most)
     return {"model_name": model.name, "litellm_params": params, "model_info": info}
 
 
-def _price(input_per_million: Decimal, output_per_million: Decimal) -> Json:
-    prompt = float(input_per_million / 1_000_000)
-    return {
-        "input_cost_per_token": prompt,
-        "output_cost_per_token": float(output_per_million / 1_000_000),
-        # What is left out here keeps the price that LiteLLM knows for the model.
-        "cache_read_input_token_cost": prompt,
-        "cache_creation_input_token_cost": prompt,
-        # With it a caller would choose a price that LiteLLM knows.
-        "additional_drop_params": ["service_tier"],
+def _price(price: Price) -> Json:
+    """LiteLLM's names for it; what is left out keeps the price that LiteLLM knows for the model."""
+    cached = price.cached_input_per_million
+    written = price.cache_write_per_million
+    per_million = {
+        "input_cost_per_token": price.input_per_million,
+        "output_cost_per_token": price.output_per_million,
+        "cache_read_input_token_cost": price.input_per_million if cached is None else cached,
+        "cache_creation_input_token_cost": price.input_per_million if written is None else written,
+        "output_cost_per_reasoning_token": price.reasoning_per_million,
+        "input_cost_per_audio_token": price.audio_input_per_million,
+        "output_cost_per_audio_token": price.audio_output_per_million,
     }
+    prices: Json = {
+        name: float(cost / 1_000_000) for name, cost in per_million.items() if cost is not None
+    }
+    if price.per_image is not None:
+        prices["output_cost_per_image"] = float(price.per_image)
+    # With it a caller would choose a price that LiteLLM knows.
+    return prices | {"additional_drop_params": ["service_tier"]}
 
 
 def _demo_deployments() -> list[Json]:
-    price = _price(DEMO_INPUT_PER_MILLION, DEMO_OUTPUT_PER_MILLION)
+    price = _price(DEMO_PRICE)
     return [
         {
             "model_name": name,
@@ -123,7 +142,8 @@ def _demo_deployments() -> list[Json]:
     ]
 
 
-def _litellm_settings(litellm: LiteLLM) -> Json:
+def _litellm_settings(tenant: Tenant) -> Json:
+    litellm = tenant.litellm
     settings: Json = {
         "drop_params": True,
         # A caller could otherwise keep a request out of the usage log.
@@ -132,6 +152,8 @@ def _litellm_settings(litellm: LiteLLM) -> Json:
         "block_requests_for_models_without_pricing": True,
         **_cache(litellm.cache),
     }
+    if tenant.billing:
+        settings["callbacks"] = ["gateway.guard.guard"]
     if not litellm.models:
         handler = "gateway.demo_model.demo_model"
         settings["custom_provider_map"] = [{"provider": DEMO_PROVIDER, "custom_handler": handler}]

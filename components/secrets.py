@@ -19,6 +19,7 @@ class Secrets(pulumi.ComponentResource):
         litellm_master: LiteLLM's master key, for the operator.
         litellm_openwebui: Open WebUI's key for LiteLLM, without admin rights.
         litellm_salt: encrypts what LiteLLM stores; it must never change.
+        litellm_keys: keys for programs, by name.
         openwebui_session: signs the logins.
         openwebui_identity: signs who is chatting, from Open WebUI to LiteLLM.
         openwebui_admin: password of the first admin; later changes are Open WebUI's own.
@@ -46,6 +47,10 @@ class Secrets(pulumi.ComponentResource):
         self.redis = secret("redis-password", rotation.redis)
         self.litellm_master = _api_key(secret("litellm-master", rotation.litellm))
         self.litellm_openwebui = _api_key(secret("litellm-openwebui", rotation.litellm))
+        self.litellm_keys = {
+            key.name: _api_key(secret(f"litellm-key-{key.name}", rotation.litellm))
+            for key in tenant.litellm.keys
+        }
         self.litellm_salt = secret("litellm-salt", protect=True)
         self.openwebui_session = secret("openwebui-session", rotation.openwebui)
         self.openwebui_identity = secret("openwebui-identity", rotation.openwebui)

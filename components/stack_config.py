@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,7 +44,7 @@ class Rotation(_Section):
 
     postgres: Turn = Field(1, description="Passwords of both database roles")
     redis: Turn = Field(1, description="Password of Redis")
-    litellm: Turn = Field(1, description="Master key, and Open WebUI's key")
+    litellm: Turn = Field(1, description="Master key, Open WebUI's key, and those of programs")
     openwebui: Turn = Field(1, description="Session secret: everybody logs in again")
 
 
@@ -55,9 +56,10 @@ class StackConfig(_Section):
     image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
     rotation: Rotation = Rotation()
     provider_keys: dict[str, str] = Field({}, repr=False, description="Secrets, by key name")
+    billing_key: str = Field("", repr=False, description="Secret: the tenant's at the Billing API")
 
-    def keys_of(self, tenant: Tenant) -> dict[str, pulumi.Output[str]]:
-        """The provider keys that the tenant's models need, as secrets by name.
+    def keys_of(self, tenant: Tenant) -> "Keys":
+        """The keys of others that the tenant needs, as secrets.
 
         Raises:
             StackConfigError: with every key that is missing, and how to set it.
@@ -68,15 +70,37 @@ class StackConfig(_Section):
             for deployment in model.deployments
         }
         missing = [
-            f"tenants/{pulumi.get_stack()}.yaml: model {model} needs the provider key {name!r}:"
-            f" pulumi config set --secret --path providerKeys.{name}"
-            f" (or, for an export to Compose, set CLOUDFREEDOM_{provider_key_env(name)})"
+            _missing(
+                f"model {model} needs the provider key {name!r}",
+                f"--path providerKeys.{name}",
+                provider_key_env(name),
+            )
             for name, model in needed.items()
             if not self.provider_keys.get(name, "").strip()
         ]
+        if tenant.billing and not self.billing_key.strip():
+            missing.append(_missing("`billing` needs a key", "billingKey", "BILLING_KEY"))
         if missing:
             raise StackConfigError("\n".join(missing))
-        return {name: pulumi.Output.secret(self.provider_keys[name]) for name in needed}
+        return Keys(
+            providers={name: pulumi.Output.secret(self.provider_keys[name]) for name in needed},
+            billing=pulumi.Output.secret(self.billing_key) if tenant.billing else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """Keys that others gave: the providers', by name, and the Billing API's."""
+
+    providers: Mapping[str, pulumi.Output[str]]
+    billing: pulumi.Output[str] | None
+
+
+def _missing(what: str, setting: str, variable: str) -> str:
+    return (
+        f"tenants/{pulumi.get_stack()}.yaml: {what}: pulumi config set --secret {setting}"
+        f" (or, for an export to Compose, set CLOUDFREEDOM_{variable})"
+    )
 
 
 def read_stack_config() -> StackConfig:

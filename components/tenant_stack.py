@@ -60,7 +60,7 @@ class TenantStack(pulumi.ComponentResource):
         stores = [postgres.service, redis.service]
         LiteLLM(
             args=part(image=images.litellm),
-            provider_keys=args.config.keys_of(tenant),
+            keys=args.config.keys_of(tenant),
             after=stores if images.litellm.can("database") else [redis.service],
             opts=child,
         )
@@ -71,5 +71,9 @@ class TenantStack(pulumi.ComponentResource):
             "openwebui_admin_password": secrets.openwebui_admin,
             "litellm_url": f"http://{tenant.bind}:{tenant.litellm.port}",
             "litellm_master_key": secrets.litellm_master,
+            **{
+                f"litellm_key_{name.replace('-', '_')}": key
+                for name, key in secrets.litellm_keys.items()
+            },
         }
         self.register_outputs(dict(self.outputs))

@@ -1,8 +1,7 @@
 """Who may use the gateway: LiteLLM asks `authenticate` about every request.
 
-The environment carries the keys `LITELLM_MASTER_KEY` and `OPENWEBUI_API_KEY`, the secret
-`OPENWEBUI_JWT_SECRET` that Open WebUI signs with, and the limits of each person in
-`USER_REQUESTS_PER_MINUTE` and `USER_TOKENS_PER_MINUTE`; a limit that is not set does not exist.
+The environment carries the keys `LITELLM_MASTER_KEY` and `OPENWEBUI_API_KEY`, and the secret
+`OPENWEBUI_JWT_SECRET` that Open WebUI signs with; the keys of programs are in `gateway.settings`.
 """
 
 import hmac
@@ -10,21 +9,41 @@ import os
 from typing import Any
 
 import jwt
+import litellm
 from fastapi import Request
 from litellm.constants import LITELLM_PROXY_ADMIN_NAME, LITELLM_PROXY_MASTER_KEY_ALIAS
 from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAuth
 
+from gateway.settings import ApiKey, settings
+
 USER_HEADER = "x-openwebui-user-jwt"
 
-# What a chat needs, and what lies below. The rest is refused, above all the routes that hand a
-# request through to a provider without its cost.
+# What a chat needs, and what lies below.
 CHAT_ROUTES = (
     "/v1/models",
     "/v1/chat/completions",
     "/v1/embeddings",
-    "/v1/audio",
-    "/v1/images",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/images/generations",
 )
+PROGRAM_ROUTES = (*CHAT_ROUTES, "/v1/completions", "/v1/messages", "/v1/responses")
+ADMIN_ROUTES = (
+    "/model/info",
+    "/v1/model/info",
+    "/v2/model/info",
+    "/model_group/info",
+    "/get/config/callbacks",
+    "/active/callbacks",
+    "/routes",
+    "/cache/ping",
+    "/cache/redis/info",
+    "/cache/delete",
+    "/metrics",
+)
+
+# LiteLLM takes headers of this name for orders, such as not to retry or whom to bill.
+_ORDERS = "x-litellm-"
 
 # LiteLLM fills an end user of None from what the caller wrote into the body or a header.
 NOBODY = ""
@@ -33,26 +52,51 @@ NOBODY = ""
 async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     """Whom a request is from.
 
+    The routes that hand a request through to a provider, past its price, are nobody's.
+
     Raises:
-        ProxyException: the key is not known (401).
+        ProxyException: the key is not known (401), or must not do this (403).
     """
-    if _is(api_key, "LITELLM_MASTER_KEY"):
-        return _administrator()
-    if _is(api_key, "OPENWEBUI_API_KEY"):
-        return _chat(request)
-    raise ProxyException(
-        message="The API key is missing or not valid.",
-        type="invalid_request_error",
-        param=None,
-        code=401,
-    )
+    caller, routes = _caller(request, api_key)
+    if _route(request) not in routes:
+        raise _refusal(403, "This key is not allowed to call this route.")
+    if any(name.startswith(_ORDERS) for name in request.headers):
+        raise _refusal(403, f"Headers that begin with {_ORDERS} are not accepted.")
+    if settings().billing and not _guarded():
+        raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
+    return caller
 
 
-def _is(api_key: str | None, variable: str) -> bool:
-    expected = os.environ.get(variable)
-    if not api_key or not expected:
-        return False
-    return hmac.compare_digest(api_key.encode(), expected.encode())
+def payer(caller: UserAPIKeyAuth) -> str:
+    """Who pays, as known to the Billing API."""
+    if caller.user_role == LitellmUserRoles.PROXY_ADMIN:
+        return settings().account
+    return str(caller.end_user_id or caller.user_id or settings().account)
+
+
+def _caller(request: Request, api_key: str | None) -> tuple[UserAPIKeyAuth, tuple[str, ...]]:
+    if _is(api_key, os.environ["LITELLM_MASTER_KEY"]):
+        return _administrator(), (*PROGRAM_ROUTES, *ADMIN_ROUTES)
+    if _is(api_key, os.environ["OPENWEBUI_API_KEY"]):
+        return _chat(request), CHAT_ROUTES
+    for key in settings().keys:
+        if _is(api_key, key.secret):
+            return _program(key), PROGRAM_ROUTES
+    raise _refusal(401, "The API key is missing or not valid.")
+
+
+def _is(api_key: str | None, expected: str) -> bool:
+    return bool(api_key) and hmac.compare_digest(str(api_key).encode(), expected.encode())
+
+
+def _route(request: Request) -> str:
+    """The path as it is listed above, where LiteLLM also takes most of them without `/v1`."""
+    path = request.url.path.rstrip("/")
+    return f"/v1{path}" if f"/v1{path}" in PROGRAM_ROUTES else path
+
+
+def _guarded() -> bool:
+    return any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
 
 
 def _administrator() -> UserAPIKeyAuth:
@@ -65,31 +109,46 @@ def _administrator() -> UserAPIKeyAuth:
 
 
 def _chat(request: Request) -> UserAPIKeyAuth:
+    limits = settings().person
     return UserAPIKeyAuth(
         api_key="openwebui",
         key_alias="openwebui",
         user_role=LitellmUserRoles.INTERNAL_USER,
-        allowed_routes=list(CHAT_ROUTES),
         end_user_id=_person(request.headers.get(USER_HEADER)),
-        end_user_rpm_limit=_limit("USER_REQUESTS_PER_MINUTE"),
-        end_user_tpm_limit=_limit("USER_TOKENS_PER_MINUTE"),
+        end_user_rpm_limit=limits.requests_per_minute,
+        end_user_tpm_limit=limits.tokens_per_minute,
+    )
+
+
+def _program(key: ApiKey) -> UserAPIKeyAuth:
+    return UserAPIKeyAuth(
+        api_key=f"program-{key.name}",
+        key_alias=key.name,
+        user_id=key.user,
+        user_role=LitellmUserRoles.INTERNAL_USER,
+        end_user_id=NOBODY,
+        models=list(key.models or ()),
+        rpm_limit=key.limits.requests_per_minute,
+        tpm_limit=key.limits.tokens_per_minute,
     )
 
 
 def _person(token: str | None) -> str:
-    """E-mail of the person that Open WebUI vouches for."""
-    secret = os.environ.get("OPENWEBUI_JWT_SECRET")
-    if not token or not secret:
+    """E-mail, in small letters, of the person that Open WebUI vouches for."""
+    if not token:
         return NOBODY
     try:
         claims: dict[str, Any] = jwt.decode(
-            token, secret, algorithms=["HS256"], options={"require": ["exp", "email"]}
+            token,
+            os.environ["OPENWEBUI_JWT_SECRET"],
+            algorithms=["HS256"],
+            options={"require": ["exp", "email"]},
         )
     except jwt.InvalidTokenError:
         return NOBODY
-    return str(claims["email"])
+    return str(claims["email"]).lower()
 
 
-def _limit(variable: str) -> int | None:
-    value = os.environ.get(variable)
-    return int(value) if value else None
+def _refusal(status: int, message: str) -> ProxyException:
+    kinds = {401: "invalid_request_error", 403: "permission_error", 503: "budget_unknown"}
+    return ProxyException(message=message, type=kinds[status], param=None, code=status)

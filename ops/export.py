@@ -9,7 +9,7 @@ from typing import Any
 from components.stack_config import PROJECT
 from ops.compose import compose_project
 from ops.files import read_config, write_private, write_yaml
-from ops.provider_keys import provider_keys
+from ops.keys import billing_key, provider_keys
 from ops.record import record
 from ops.values import ValueFile
 
@@ -49,7 +49,7 @@ def export(
     recording = record(
         stack,
         config={f"{PROJECT}:{key}": _handed_over(value) for key, value in config.items()},
-        secret_keys=[f"{PROJECT}:providerKeys"],
+        secret_keys=[f"{PROJECT}:providerKeys", f"{PROJECT}:billingKey"],
         values=values,
         program=root / "__main__.py",
     )
@@ -68,8 +68,7 @@ def _stack_config(path: Path) -> dict[str, Any]:
         for key, value in read_config(path).items()
         if key.startswith(f"{PROJECT}:")
     }
-    config["providerKeys"] = provider_keys()
-    return config
+    return config | {"providerKeys": provider_keys(), "billingKey": billing_key()}
 
 
 def _handed_over(value: Any) -> str:

@@ -16,7 +16,7 @@ from components.recovery import not_ready
 from components.stack_config import PROJECT
 from ops.export import Exported, export
 from ops.files import read_config, read_yaml, write_private, write_yaml
-from ops.provider_keys import provider_keys
+from ops.keys import keys_by_path
 from ops.tools import ROOT, docker_address
 
 
@@ -132,9 +132,9 @@ class PulumiWay(Way):
         settings = {f"{PROJECT}:{key}": value for key, value in self._settings.items()}
         config = read_config(self._root / name) | settings
         write_yaml(self.project / name, ours | theirs | {"config": config})
-        for key, value in provider_keys().items():
-            path = f"{PROJECT}:providerKeys.{key}"
-            self._run("config", "set", "--secret", "--path", path, capture=True, stdin=value)
+        for path, key in keys_by_path().items():
+            place = ("--path", f"{PROJECT}:{path}")
+            self._run("config", "set", "--secret", *place, capture=True, stdin=key)
 
     def _run(self, *arguments: str, capture: bool = False, stdin: str | None = None) -> str:
         watched = not capture and sys.stdout.isatty()

@@ -7,7 +7,7 @@ read, is generated from them.
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,10 @@ from tenants.duration import Duration
 from tenants.prices import price_problem
 from tenants.problem import Finding, refuse
 from tenants.text import matching
+
+DEMO_MODEL = "demo-model"
+DEMO_EMBEDDING = "demo-embedding"
+"""What a tenant without a model of its own gets."""
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 MiB = Annotated[int, Field(ge=64, le=262_144)]
@@ -53,6 +57,7 @@ DeployedModel = Annotated[
         "openai/MODEL, anthropic/MODEL or gemini/MODEL",
     ),
 ]
+UrlPath = Annotated[str, *matching(r"/[A-Za-z0-9._~/-]*", "a path that starts with /")]
 Domain = Annotated[
     str,
     *matching(
@@ -118,11 +123,31 @@ class Redis(Service):
     memory_mb: MiB = 256
 
 
-class Price(Section):
-    """What a token costs, in the currency of the Billing API."""
+Amount = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=9)]
 
-    input_per_million: Decimal = Field(ge=0, decimal_places=9, description="Prompt")
-    output_per_million: Decimal = Field(ge=0, decimal_places=9, description="Answer")
+
+class Price(Section):
+    """What a million tokens cost, in the currency of the Billing API."""
+
+    input_per_million: Amount = Field(description="Prompt")
+    output_per_million: Amount = Field(description="Answer")
+    cached_input_per_million: Amount | None = Field(
+        None, description="Prompt that the provider had in its cache; as the rest unless given"
+    )
+    cache_write_per_million: Amount | None = Field(
+        None, description="Prompt that the provider puts there; as the rest unless given"
+    )
+    reasoning_per_million: Amount | None = Field(
+        None, description="Thinking before the answer; as the answer unless given"
+    )
+    audio_input_per_million: Amount | None = Field(None, description="Sound in the prompt")
+    audio_output_per_million: Amount | None = Field(None, description="Sound in the answer")
+    per_image: Amount | None = Field(None, description="A generated image")
+    request_at_most: Amount | None = Field(
+        None,
+        description="Set aside for a request whose cost is only known afterwards, such as for an"
+        " image or for speech; without it such requests are refused",
+    )
 
 
 class Deployment(Section):
@@ -169,6 +194,18 @@ class Model(Section):
     deployments: list[Deployment] = Field(min_length=1)
 
 
+class ApiKey(Section):
+    """A key for a program, made by the stack."""
+
+    name: KeyName = Field(description="In the name of the output that shows it")
+    user: str = Field(
+        min_length=1, max_length=254, description="Who pays, as known to the Billing API"
+    )
+    models: list[ModelName] | None = Field(None, description="All unless given")
+    requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
+    tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
+
+
 class Routing(Section):
     """What happens between a request and the deployments of its model."""
 
@@ -201,6 +238,7 @@ class RateLimits(Section):
     tokens_per_minute: int | None = Field(None, ge=1)
 
 
+Named = TypeVar("Named", Model, ApiKey)
 Fallbacks = dict[ModelName, Annotated[list[ModelName], Field(min_length=1)]]
 
 
@@ -219,17 +257,23 @@ class LiteLLM(Service):
     routing: Routing = Routing()
     cache: Cache = Cache()
     rate_limits: RateLimits = RateLimits()
+    keys: list[ApiKey] = Field([], description="Keys for programs")
 
-    @field_validator("models")
+    @property
+    def model_names(self) -> list[str]:
+        """What users and programs may ask for."""
+        return [model.name for model in self.models] or [DEMO_MODEL, DEMO_EMBEDDING]
+
+    @field_validator("models", "keys")
     @classmethod
-    def _names_differ(cls, models: list[Model]) -> list[Model]:
-        names = [model.name for model in models]
+    def _names_differ(cls, named: list[Named]) -> list[Named]:
+        names = [each.name for each in named]
         refuse(
             Finding((index, "name"), name, "a name not used above")
             for index, name in enumerate(names)
             if name in names[:index]
         )
-        return models
+        return named
 
     @field_validator("fallbacks", "context_window_fallbacks")
     @classmethod
@@ -237,6 +281,20 @@ class LiteLLM(Service):
         if "models" in info.data:  # else they are refused themselves
             refuse(_unknown_models(fallbacks, {model.name for model in info.data["models"]}))
         return fallbacks
+
+    @model_validator(mode="after")
+    def _keys_are_for_models_of_this_file(self) -> Self:
+        refuse(
+            Finding(
+                ("keys", number, "models", index),
+                name,
+                f"a model of this file ({', '.join(self.model_names)})",
+            )
+            for number, key in enumerate(self.keys)
+            for index, name in enumerate(key.models or [])
+            if name not in self.model_names
+        )
+        return self
 
 
 def _unknown_models(fallbacks: Fallbacks, names: set[str]) -> Iterator[Finding]:
@@ -259,9 +317,27 @@ class OpenWebUI(Service):
 
 
 class Billing(Section):
-    """The Billing API that knows the budgets."""
+    """The Billing API that knows the budgets; without it everybody may spend."""
 
     url: HttpUrl = HttpUrl("http://billing-api:3000")
+    check_path: UrlPath = "/api/check-budget"
+    log_path: UrlPath = "/api/log-usage"
+    batch: int = Field(
+        100, ge=1, le=1000, description="Events sent at once; 1 for a service that takes no lists"
+    )
+    grace: Duration = Field(
+        600, description="How long its last answer counts while the Billing API is away"
+    )
+    account: str | None = Field(
+        None,
+        min_length=1,
+        max_length=254,
+        description="Who pays for requests of nobody in particular, such as with the master key;"
+        " api@SLUG unless given",
+    )
+    markup_percent: Decimal = Field(
+        Decimal(0), ge=0, le=1000, decimal_places=2, description="Added to the provider's price"
+    )
 
 
 class PocketBase(Section):
@@ -285,8 +361,13 @@ class Tenant(Section):
     litellm: LiteLLM
     postgres: Postgres = Postgres()
     redis: Redis = Redis()
-    billing: Billing = Billing()
+    billing: Billing | None = None
     pocketbase: PocketBase = PocketBase()
+
+    @property
+    def account(self) -> str:
+        """Who pays for requests of nobody in particular."""
+        return (self.billing and self.billing.account) or f"api@{self.slug}"
 
     @field_validator("litellm")
     @classmethod

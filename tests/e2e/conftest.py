@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,17 @@ from components.labels import TENANT
 from images.catalog import load_catalog
 from ops.tools import ROOT
 from ops.way import Way
+from tests.billing.client import BillingProcess
 from tests.e2e import ways
 from tests.e2e.project import Project, free_ports
-from tests.e2e.tenants import alpha, beta
+from tests.e2e.tenants import alpha, beta, gamma
 from tests.providers.client import Providers
 
 SERVER = ROOT / "tests" / "providers" / "server.py"
 
 # The program that `pulumi` runs lies in the tests' own project and imports ours from here.
 os.environ["PYTHONPATH"] = str(ROOT)
+os.environ["CLOUDFREEDOM_BILLING_KEY"] = secrets.token_hex(16)
 for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
     os.environ[f"CLOUDFREEDOM_PROVIDER_KEY_{name}"] = f"key-{secrets.token_hex(16)}"
 
@@ -100,49 +102,96 @@ def engine() -> DockerClient:
 
 
 @pytest.fixture(scope="session")
-def providers(engine: DockerClient) -> Iterator[Providers]:
-    """Model providers on the host, where containers reach it and nobody else does."""
-    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-    [port] = free_ports(1, address=gateway)
+def bridge(engine: DockerClient) -> str:
+    """The address where containers reach what the host offers, and nobody else does."""
+    return str(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+
+
+@pytest.fixture(scope="session")
+def providers(engine: DockerClient, bridge: str) -> Iterator[Providers]:
+    """Model providers on the host."""
+    [port] = free_ports(1, address=bridge)
     container = engine.containers.run(
         load_catalog("built").litellm.reference,
         [
             *("python3", "-c", SERVER.read_text(encoding="utf-8")),
             *("--host", "0.0.0.0", "--port", str(port)),
         ],
-        ports={f"{port}/tcp": (gateway, port)},
+        ports={f"{port}/tcp": (bridge, port)},
         user="65534:65534",
         detach=True,
     )
     try:
-        yield Providers(f"http://{gateway}:{port}")
+        yield Providers(f"http://{bridge}:{port}")
     finally:
         container.remove(force=True)
 
 
 @pytest.fixture(scope="session")
+def billing_process(
+    bridge: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BillingProcess]:
+    """A Billing API on the host."""
+    [port] = free_ports(1, address=bridge)
+    database = tmp_path_factory.mktemp("billing") / "billing.sqlite"
+    key = os.environ["CLOUDFREEDOM_BILLING_KEY"]
+    with BillingProcess(port, database, key, host=bridge) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def project(way_name: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.new(tmp_path_factory.mktemp(way_name) / "project")
+
+
+@pytest.fixture(scope="session")
 def tenants(
-    engine: DockerClient,
-    providers: Providers,
-    way_name: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    engine: DockerClient, providers: Providers, way_name: str, project: Project
 ) -> Iterator[Pair]:
-    project = Project.new(tmp_path_factory.mktemp(way_name) / "project")
     mark = secrets.token_hex(3)
     ports = free_ports(4)
     files = [
         alpha(f"a{mark}", chat=ports[0], api=ports[1], providers=providers),
         beta(f"b{mark}", chat=ports[2], api=ports[3]),
     ]
+    with running(engine, project, way_name, files) as up:
+        yield Pair(*up)
+
+
+@pytest.fixture(scope="session")
+def gamma_tenant(
+    engine: DockerClient,
+    providers: Providers,
+    billing_process: BillingProcess,
+    way_name: str,
+    project: Project,
+) -> Iterator[Running]:
+    """The tenant with budgets."""
+    chat, api = free_ports(2)
+    file = gamma(
+        f"g{secrets.token_hex(3)}",
+        chat=chat,
+        api=api,
+        providers=providers,
+        billing=billing_process.billing,
+    )
+    with running(engine, project, way_name, [file]) as up:
+        yield up[0]
+
+
+@contextmanager
+def running(
+    engine: DockerClient, project: Project, way_name: str, files: list[dict[str, Any]]
+) -> Iterator[list[Running]]:
     for file in files:
         project.write(file)
     make = ways.available()[way_name]
-    running = [Running(project, make(file["slug"], project.root), file, engine) for file in files]
+    tenants = [Running(project, make(file["slug"], project.root), file, engine) for file in files]
     with ExitStack() as up:
-        for tenant in running:
+        for tenant in tenants:
             up.callback(remove, tenant)
             tenant.way.up()
-        yield Pair(*running)
+        yield tenants
 
 
 def remove(tenant: Running) -> None:

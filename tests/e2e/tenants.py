@@ -1,9 +1,12 @@
-"""The two tenants of the end-to-end tests."""
+"""The tenants of the end-to-end tests."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from tests.billing.client import Billing
 from tests.providers.client import Providers
 
+GRACE = "20s"
 PRICE = {"input_per_million": 1, "output_per_million": 2}
 
 
@@ -17,25 +20,31 @@ def beta(slug: str, *, chat: int, api: int) -> dict[str, Any]:
     }
 
 
-def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, Any]:
-    """A tenant that uses what a tenant can have, with three providers.
+@dataclass(frozen=True)
+class Models:
+    """Models of a tenant; one with a single deployment gives it its own name."""
 
-    A model with one deployment gives it its own name; one that fails in a test is used by no
-    other test, because failures are counted for a minute.
-    """
+    providers: Providers
 
-    def deployment(name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
+    def deployment(self, name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
         suffix = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}[model.partition("/")[0]]
-        url = f"{providers.deployment(name).url}{suffix}"
+        url = f"{self.providers.deployment(name).url}{suffix}"
         return {"model": model, "api_base": url, "price": PRICE, **more}
 
-    def single(name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
-        return {"name": name, "deployments": [deployment(name, model, **more)]}
+    def single(self, name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
+        return {"name": name, "deployments": [self.deployment(name, model, **more)]}
 
-    def double(name: str, **weights: int) -> dict[str, Any]:
-        deployments = [deployment(each, weight=weight) for each, weight in weights.items()]
+    def double(self, name: str, **weights: int) -> dict[str, Any]:
+        deployments = [self.deployment(each, weight=weight) for each, weight in weights.items()]
         return {"name": name, "deployments": deployments}
 
+
+def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, Any]:
+    """A tenant that uses what a tenant can have but budgets, with three providers.
+
+    A model that fails in a test is used by no other, because failures are counted for a minute.
+    """
+    single, double = Models(providers).single, Models(providers).double
     return {
         "slug": slug,
         "name": "Alpha",
@@ -75,5 +84,43 @@ def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, 
             },
             "cache": {"ttl": "5s"},
             "rate_limits": {"requests_per_minute": 20, "tokens_per_minute": 100_000},
+        },
+    }
+
+
+def gamma(
+    slug: str, *, chat: int, api: int, providers: Providers, billing: Billing
+) -> dict[str, Any]:
+    """A tenant with budgets."""
+    single = Models(providers).single
+    priceless = {"input_per_million": 0, "output_per_million": 0}
+    return {
+        "slug": slug,
+        "name": "Gamma",
+        "openwebui": {"port": chat, "signup": True},
+        "litellm": {
+            "port": api,
+            "models": [
+                single("paid"),
+                single("claude", "anthropic/claude-x"),
+                single("gemini", "gemini/gemini-x"),
+                single("embed", "openai/embed-x"),
+                single("broken"),
+                single("cut"),
+                single("free", price=priceless),
+            ],
+            "fallbacks": {"broken": ["claude"]},
+            "routing": {"retries": 1, "timeout": "10s", "cooldown": "1s"},
+            "keys": [
+                {"name": "reports", "user": "reports@example.com"},
+                {"name": "narrow", "user": "narrow@example.com", "models": ["claude"]},
+                {"name": "slow-one", "user": "slow@example.com", "requests_per_minute": 2},
+            ],
+        },
+        "billing": {
+            # A name without a dot: the way from a tenant to its Docker host.
+            "url": f"http://billing-api:{billing.base_url.rpartition(':')[2]}",
+            "grace": GRACE,
+            "batch": 20,
         },
     }

@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.api import chat, client, content, stream
 from tests.e2e.conftest import Running
+from tests.e2e.identity import secret
 
 
 def test_models_are_listed(alpha_tenant: Running, beta_tenant: Running) -> None:
@@ -77,31 +78,28 @@ def test_the_key_of_one_tenant_is_refused_by_another(
     ("POST", "/model/new"),
     ("POST", "/key/generate"),
     ("POST", "/cache/flushall"),
+    ("GET", "/metrics"),
     ("GET", "/openai/v1/models"),  # to the provider as it is, past every check
 ])  # fmt: skip
 def test_open_webui_has_no_admin_rights(beta_tenant: Running, method: str, path: str) -> None:
-    with client(beta_tenant, open_webui_key(beta_tenant)) as gateway:
+    with client(beta_tenant, secret(beta_tenant, "OPENAI_API_KEY")) as gateway:
         response = gateway.request(method, path)
     assert response.status_code == 403
-    assert "not allowed to call this route" in response.json()["detail"]
+    assert "not allowed to call this route" in response.text
 
 
 def test_open_webui_may_do_what_a_chat_needs(beta_tenant: Running) -> None:
-    with client(beta_tenant, open_webui_key(beta_tenant)) as gateway:
+    with client(beta_tenant, secret(beta_tenant, "OPENAI_API_KEY")) as gateway:
         assert gateway.get("/v1/models").status_code == 200
         assert chat(gateway, "demo-model").status_code == 200
 
 
 def test_the_master_key_has_admin_rights(beta_tenant: Running) -> None:
     with client(beta_tenant) as gateway:
-        for path in ("/model/info", "/get/config/callbacks", "/routes", "/health"):
+        for path in ("/model/info", "/get/config/callbacks", "/routes"):
             assert gateway.get(path).status_code == 200, path
-
-
-def open_webui_key(running: Running) -> str:
-    code, key = running.run("openwebui", "cat", "/run/secrets/env/OPENAI_API_KEY", user="0")
-    assert code == 0
-    return key
+        # It would call every model, and nobody would pay.
+        assert gateway.get("/health").status_code == 403
 
 
 def test_the_docs_page_is_served(beta_tenant: Running) -> None:

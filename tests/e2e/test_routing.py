@@ -1,9 +1,5 @@
 """Where a request goes, what it costs, and what stops it; every test is one on the real gateway."""
 
-import base64
-import hashlib
-import hmac
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +12,7 @@ import pytest
 
 from tests.e2e.api import chat, client, content, stream
 from tests.e2e.conftest import Running
+from tests.e2e.identity import secret, token
 from tests.e2e.waiting import until
 from tests.providers.client import Providers
 
@@ -54,26 +51,6 @@ def least_busy(alpha_tenant: Running) -> Iterator[Running]:
     alpha_tenant.change({"litellm": litellm | {"routing": routing}})
     yield alpha_tenant
     alpha_tenant.change()
-
-
-def secret(running: Running, name: str) -> str:
-    """A secret of Open WebUI."""
-    code, value = running.run("openwebui", "cat", f"/run/secrets/env/{name}", user="0")
-    assert code == 0
-    return value
-
-
-def token(key: str, person: str, *, algorithm: str = "HS256", seconds: int = 300) -> dict[str, str]:
-    """The header with which Open WebUI vouches for a person."""
-
-    def encoded(data: bytes) -> str:
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-    header = {"alg": algorithm, "typ": "JWT"}
-    claims = {"email": person, "iss": "open-webui", "exp": int(time.time()) + seconds}
-    signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
-    signature = hmac.digest(key.encode(), signed.encode(), hashlib.sha256)
-    return {"X-OpenWebUI-User-Jwt": f"{signed}.{encoded(signature)}"}
 
 
 def chat_as(

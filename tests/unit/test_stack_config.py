@@ -15,7 +15,7 @@ from tests.unit.conftest import PROVIDER_KEYS, run_program
 
 RANDOM = "random:index/randomBytes:RandomBytes"
 HIDDEN = "sk-hidden"
-KEYS = "dockerHost, images, imageOverrides, rotation, providerKeys"
+KEYS = "dockerHost, images, imageOverrides, rotation, providerKeys, billingKey"
 
 
 def refusal(stack: str, config: Mapping[str, str]) -> list[str]:

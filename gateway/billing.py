@@ -1,0 +1,142 @@
+"""The Billing API, as `docs/billing-api.yaml` describes it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from gateway.ledger import Event
+from gateway.money import from_wire, to_wire
+from gateway.settings import Settings
+
+CHECK_SECONDS = 1.5
+"""A person waits for this one."""
+
+LOG_SECONDS = 30
+"""Nobody waits for this one."""
+
+# What says something of an event, and not of the service or of who asks.
+_OF_THE_EVENT = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class BillingAwayError(Exception):
+    """The Billing API did not answer, or not as the contract says."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a person may spend, in nanos; `words` say why the Billing API refuses, if it does."""
+
+    remaining: int
+    total: int
+    words: str
+
+
+class Billing:
+    """A client; close it by leaving its context."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._billing = settings.billed
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def check(self, user: str, model: str, estimate: int) -> Budget:
+        """What a person may spend.
+
+        Raises:
+            BillingAwayError: it is not known.
+        """
+        question = {
+            "tenant_id": self._settings.tenant,
+            "user_id": user,
+            "model": model,
+            "cost_estimate": to_wire(estimate),
+        }
+        status, answer = await self._post(self._billing.check_path, question, CHECK_SECONDS)
+        if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            raise BillingAwayError(f"it answered {status}")
+        return _budget(answer)
+
+    async def log(self, events: Sequence[Event]) -> set[str]:
+        """Deliver events: the request ids of those that it does not take.
+
+        Raises:
+            BillingAwayError: none of them counts as delivered.
+        """
+        if self._billing.batch == 1:
+            return {event.request_id for event in events if not await self._log_one(event)}
+        status, answer = await self._log([event.on_wire(self._settings.tenant) for event in events])
+        if status == HTTPStatus.OK:
+            return _refused(answer)
+        if status in _OF_THE_EVENT and len(events) > 1:
+            # One event of them cannot be read: the others must not wait for it.
+            return set().union(*[await self.log([event]) for event in events])
+        if status in _OF_THE_EVENT:
+            return {events[0].request_id}
+        raise BillingAwayError(f"it answered {status}")
+
+    async def _log_one(self, event: Event) -> bool:
+        status, _ = await self._log(event.on_wire(self._settings.tenant))
+        if status == HTTPStatus.OK or status in _OF_THE_EVENT:
+            return status == HTTPStatus.OK
+        raise BillingAwayError(f"it answered {status}")
+
+    async def _log(self, body: Any) -> tuple[int, Any]:
+        return await self._post(self._billing.log_path, body, LOG_SECONDS)
+
+    async def _post(self, path: str, body: Any, seconds: float) -> tuple[int, Any]:
+        self._session = self._session or aiohttp.ClientSession()
+        try:
+            async with self._session.post(
+                self._billing.url + path,
+                json=body,
+                headers={"X-API-Key": self._billing.api_key},
+                timeout=aiohttp.ClientTimeout(total=seconds),
+                allow_redirects=False,
+            ) as response:
+                text = await response.text()
+                return response.status, json.loads(text, parse_float=Decimal)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BillingAwayError(f"{type(error).__name__}: {error}") from None
+        except ValueError:
+            raise BillingAwayError("its answer is not JSON") from None
+
+
+def _budget(answer: Any) -> Budget:
+    try:
+        if not answer["allowed"]:
+            total = from_wire(answer["budget"]["total"]) if answer["budget"] else 0
+            return Budget(0, total, str(answer["message"]) or str(answer["status"]))
+        budget = answer["budget"]
+        return Budget(from_wire(budget["remaining"]), from_wire(budget["total"]), "")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BillingAwayError(f"its answer is not a budget: {error!r}") from None
+
+
+def _refused(answer: Any) -> set[str]:
+    try:
+        return {str(event["request_id"]) for event in answer.get("refused", [])}
+    except (AttributeError, KeyError, TypeError):
+        raise BillingAwayError("its answer is not understood") from None

@@ -1,0 +1,113 @@
+"""Whether a person may spend: the ledger, filled from the Billing API when it has to be."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from gateway.billing import Billing, BillingAwayError
+from gateway.ledger import Ledger, Reply, Reservation, Verdict
+from gateway.metrics import BILLING_SECONDS, BILLING_UP
+
+FRESH_SECONDS = 30
+"""An older budget is asked for again, while the request goes on with the one that is known."""
+
+PAUSE_SECONDS = 2
+"""After a failed question nobody else waits for the Billing API in vain."""
+
+log = logging.getLogger("gateway.budgets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a request wants set aside, in nanos."""
+
+    request_id: str
+    reservation: Reservation
+    most: int
+    least: int
+
+
+class Budgets:
+    """The budgets of the tenant's people."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        billing: Billing,
+        *,
+        grace_seconds: int,
+        before_asking: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._ledger = ledger
+        self._billing = billing
+        self._grace_seconds = grace_seconds
+        self._before_asking = before_asking
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._away_until = 0.0
+
+    async def reserve(self, wish: Wish) -> Reply:
+        """Set aside what a request costs; a verdict of UNKNOWN or STALE is the Billing API's fault.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        reply = await self._reserve(wish, asked=False)
+        if reply.verdict in (Verdict.GRANTED, Verdict.BUSY, Verdict.SPENT, Verdict.REFUSED):
+            if reply.age_ms > FRESH_SECONDS * 1000:
+                self._ask(wish)
+            return reply
+        try:
+            await asyncio.shield(self._ask(wish))
+        except BillingAwayError as error:
+            log.warning("the Billing API is away: %s", error)
+        return await self._reserve(wish, asked=True)
+
+    async def _reserve(self, wish: Wish, *, asked: bool) -> Reply:
+        return await self._ledger.reserve(
+            wish.request_id,
+            wish.reservation,
+            most=wish.most,
+            least=wish.least,
+            oldest_seconds=self._grace_seconds,
+            asked=asked,
+        )
+
+    def _ask(self, wish: Wish) -> "asyncio.Task[None]":
+        """One question at a time for each person."""
+        user = wish.reservation.user
+        task = self._asking.get(user)
+        if task is None:
+            task = asyncio.create_task(self._question(wish))
+            self._asking[user] = task
+            task.add_done_callback(lambda done: self._answered(user, done))
+        return task
+
+    def _answered(self, user: str, task: "asyncio.Task[None]") -> None:
+        del self._asking[user]
+        # Nobody may be waiting for a question that was asked in the background.
+        if not task.cancelled() and isinstance(task.exception(), RedisError):
+            log.warning("Redis: %s", task.exception())
+
+    async def _question(self, wish: Wish) -> None:
+        if time.monotonic() < self._away_until:
+            raise BillingAwayError("it was just now")
+        await self._before_asking()
+        user = wish.reservation.user
+        question = await self._ledger.ask(user)
+        started = time.monotonic()
+        try:
+            budget = await self._billing.check(user, wish.reservation.model, wish.most)
+        except BillingAwayError:
+            self._away_until = time.monotonic() + PAUSE_SECONDS
+            BILLING_UP.set(0)
+            raise
+        finally:
+            BILLING_SECONDS.observe(time.monotonic() - started)
+        BILLING_UP.set(1)
+        await self._ledger.answer(
+            question, remaining=budget.remaining, total=budget.total, words=budget.words
+        )

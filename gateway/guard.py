@@ -1,0 +1,378 @@
+"""LiteLLM's callback: no request without a reservation, no end without an event.
+
+LiteLLM calls `guard` before each request and when one has ended. It knows a request by an id of
+ours, which travels in LiteLLM's own metadata.
+"""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import litellm
+from fastapi import Response
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.proxy import proxy_server
+from litellm.proxy._types import ProxyException, UserAPIKeyAuth
+from redis.exceptions import RedisError
+
+from gateway import refusal
+from gateway.auth import payer
+from gateway.billing import Billing
+from gateway.bookkeeper import Bookkeeper
+from gateway.budgets import Budgets, Wish
+from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
+from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS, exposition
+from gateway.money import from_float, with_markup
+from gateway.prices import Model, dearest
+from gateway.request import Estimate, Request, RequestError, check, limit_answer
+from gateway.sender import connect
+from gateway.settings import Settings, settings
+
+_ID = "cloudfreedom_request"
+
+# What LiteLLM puts beside the caller's own parameters.
+_LITELLMS_OWN = {
+    "litellm_call_id",
+    "litellm_logging_obj",
+    "litellm_metadata",
+    "metadata",
+    "proxy_server_request",
+    "secret_fields",
+    "_litellm_strip_stream_usage",
+}
+
+# Counted byte by byte, a longer text would have to pay for far more than it is.
+_LONG = 100_000
+
+# A try's own failure may be reported after the request's.
+_LATE_SECONDS = 1.0
+
+log = logging.getLogger("gateway")
+
+
+@dataclass
+class _UnderWay:
+    """A request between its reservation and its end, with the tries of it that failed.
+
+    Attributes:
+        cost: nanos.
+        cut: a provider had no chance to count.
+    """
+
+    reservation: Reservation
+    cost: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cut: bool = False
+
+
+class Guard(CustomLogger):  # type: ignore[misc]
+    """The one instance is `guard`, below."""
+
+    guards_budgets = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._under_way: dict[str, _UnderWay] = {}
+        self._models: dict[str, Model] = {}
+
+    # What needs a running loop is made when LiteLLM first calls, from within its own.
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return settings()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The tenant's ledger."""
+        return connect()
+
+    @cached_property
+    def _bookkeeper(self) -> Bookkeeper:
+        longest = self._settings.longest_request_seconds
+        return Bookkeeper(self.ledger, longest_request_seconds=longest)
+
+    @cached_property
+    def _budgets(self) -> Budgets:
+        return Budgets(
+            self.ledger,
+            Billing(self._settings),
+            grace_seconds=self._settings.billed.grace_seconds,
+            before_asking=self._bookkeeper.rebuild,
+        )
+
+    # --- before a request
+
+    async def async_pre_call_hook(
+        self,
+        user_api_key_dict: UserAPIKeyAuth,
+        cache: object,  # noqa: ARG002
+        data: dict[str, Any],
+        call_type: str,
+    ) -> dict[str, Any]:
+        """Let a request through, with a reservation.
+
+        Raises:
+            ProxyException: it is refused.
+        """
+        started = time.perf_counter()
+        user = payer(user_api_key_dict)
+        try:
+            _check_models(user_api_key_dict, data.get("model"))
+            await self._admit(user, data, call_type)
+        except ProxyException as error:
+            REFUSALS.labels(error.type).inc()
+            _write("refused", reason=error.type, user=user, model=str(data.get("model"))[:64])
+            raise
+        ALLOWED.inc()
+        GUARD_SECONDS.observe(time.perf_counter() - started)
+        return data
+
+    async def _admit(self, user: str, data: dict[str, Any], call_type: str) -> None:
+        asked = {name: value for name, value in data.items() if name not in _LITELLMS_OWN}
+        request_id = uuid.uuid4().hex
+        try:
+            check(call_type, asked)
+            estimate, reservation = await self._reserve(request_id, user, call_type, asked)
+        except RequestError as error:
+            raise refusal.bad_request(str(error), error.param) from None
+        except (RedisError, OSError) as error:
+            log.warning("Redis does not answer: %s", error)
+            raise refusal.away(
+                "Your budget cannot be looked up at the moment. Try again in a moment."
+            ) from None
+        self._under_way[request_id] = _UnderWay(reservation)
+        self._bookkeeper.begin(request_id, reservation)
+        limit_answer(call_type, data, estimate, reservation.amount)
+        _metadata(data)[_ID] = request_id
+
+    async def _reserve(
+        self, request_id: str, user: str, call_type: str, asked: Mapping[str, Any]
+    ) -> tuple[Estimate, Reservation]:
+        """Reserve by a quick estimate, or by a close one where that is too much."""
+        request = Request(
+            call_type=call_type,
+            body=asked,
+            model=self._model(asked["model"]),
+            markup_percent=self._settings.markup_percent,
+        )
+
+        async def reserve(estimate: Estimate, least: int) -> tuple[Reply, Reservation]:
+            reservation = Reservation(
+                user=user,
+                model=asked["model"],
+                tokens_in=estimate.tokens_in,
+                tokens_out=estimate.tokens_out,
+                at=_now(),
+            )
+            wish = Wish(
+                request_id=request_id, reservation=reservation, most=estimate.most, least=least
+            )
+            reply = await self._budgets.reserve(wish)
+            return reply, replace(reservation, amount=reply.amount)
+
+        estimate = request.bound()
+        if estimate.tokens_in <= _LONG:
+            reply, reservation = await reserve(estimate, least=estimate.most)
+            if reply.verdict not in (Verdict.BUSY, Verdict.SPENT):
+                return estimate, _granted(reply, reservation, estimate)
+        estimate = await asyncio.to_thread(request.counted)
+        reply, reservation = await reserve(estimate, least=estimate.least)
+        return estimate, _granted(reply, reservation, estimate)
+
+    def _model(self, name: str) -> Model:
+        """A model of this tenant, with everything it may fall back to.
+
+        Raises:
+            RequestError: there is none of this name. LiteLLM itself would also take the name of
+                a deployment, or several names at once.
+        """
+        if name not in self._models:
+            router = proxy_server.llm_router
+            names = set(router.get_model_names()) if router else set()
+            if name not in names:
+                raise RequestError(f"There is no model `{name[:64]}` here.", "model")
+            self._models[name] = dearest(_infos(router, {name, *_fallbacks(router, name)}))
+        return self._models[name]
+
+    # --- after it
+
+    async def async_log_success_event(
+        self,
+        kwargs: Mapping[str, Any],
+        response_obj: object,  # noqa: ARG002
+        start_time: object,  # noqa: ARG002
+        end_time: object,  # noqa: ARG002
+    ) -> None:
+        """A provider, or the cache, has answered; also to a caller who did not wait for all."""
+        request_id = _id_in(kwargs)
+        under_way = self._under_way.pop(request_id, None)
+        if under_way is None:
+            return
+        payload = kwargs["standard_logging_object"]
+        if payload["cache_hit"]:
+            self._end(request_id, under_way)
+            return
+        cost = payload["response_cost"]
+        if not cost and under_way.reservation.amount:
+            # LiteLLM could not tell what it cost, and nothing is free.
+            self._end_unknown(request_id, under_way)
+            return
+        _add(under_way, payload, self._nanos(cost))
+        left = (payload["error_information"] or {}).get("error_class") == "ClientDisconnected"
+        under_way.cut = under_way.cut or left
+        self._end(request_id, under_way)
+
+    async def async_log_failure_event(
+        self,
+        kwargs: Mapping[str, Any],
+        response_obj: object,  # noqa: ARG002
+        start_time: object,  # noqa: ARG002
+        end_time: object,  # noqa: ARG002
+    ) -> None:
+        """One try has failed; it has a cost if the provider had begun to answer."""
+        under_way = self._under_way.get(_id_in(kwargs))
+        payload = kwargs.get("standard_logging_object")
+        if under_way and payload and payload["response_cost"]:
+            _add(under_way, payload, self._nanos(payload["response_cost"]))
+            under_way.cut = True
+
+    async def async_post_call_failure_hook(
+        self,
+        request_data: dict[str, Any],
+        original_exception: Exception,  # noqa: ARG002
+        user_api_key_dict: UserAPIKeyAuth,  # noqa: ARG002
+        traceback_str: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """The caller gets an error."""
+        request_id = _metadata(request_data).get(_ID, "")
+        if request_id in self._under_way:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_LATE_SECONDS, self._end_failed, request_id)
+
+    def _end_failed(self, request_id: str) -> None:
+        under_way = self._under_way.pop(request_id, None)
+        if under_way:
+            self._end(request_id, under_way, failed=True)
+
+    def _end_unknown(self, request_id: str, under_way: _UnderWay) -> None:
+        held = under_way.reservation
+        under_way.cost, under_way.cut = max(held.amount, under_way.cost), True
+        under_way.tokens_in, under_way.tokens_out = held.tokens_in, held.tokens_out
+        self._end(request_id, under_way)
+
+    def _end(self, request_id: str, under_way: _UnderWay, *, failed: bool = False) -> None:
+        held = under_way.reservation
+        at = _now()
+        event = Event(
+            request_id=request_id,
+            user=held.user,
+            model=held.model,
+            tokens_in=under_way.tokens_in,
+            tokens_out=under_way.tokens_out,
+            cost=under_way.cost,
+            milliseconds=max(0, at - held.at),
+            ended_at=at,
+            failed=failed,
+            estimated=under_way.cut,
+        )
+        self._bookkeeper.end(event)
+        _write("request", **event.on_wire(self._settings.tenant))
+
+    def _nanos(self, cost: float) -> int:
+        return with_markup(from_float(cost), self._settings.markup_percent)
+
+
+def _check_models(caller: UserAPIKeyAuth, model: object) -> None:
+    if caller.models and model not in caller.models:
+        raise refusal.not_allowed(f"This key is for {', '.join(caller.models)} only.")
+
+
+def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Reservation:
+    match reply.verdict:
+        case Verdict.GRANTED:
+            return reservation
+        case Verdict.REFUSED:
+            raise refusal.refused(reply.words)
+        case Verdict.BUSY:
+            raise refusal.busy(reply)
+        case Verdict.SPENT:
+            raise refusal.spent(reply, estimate.least)
+        case _:
+            raise refusal.away(
+                "Your budget cannot be looked up, because the Billing API does not answer. "
+                "Try again later."
+            )
+
+
+def _infos(router: litellm.Router, names: set[str]) -> list[Mapping[str, Any]]:
+    """What LiteLLM knows of every deployment of the models, the tenant's own prices included."""
+    infos: list[Mapping[str, Any]] = []
+    for deployment in router.get_model_list() or []:
+        if deployment["model_name"] in names:
+            own = deployment["model_info"]
+            known = router.get_deployment_model_info(
+                model_id=own["id"], model_name=deployment["litellm_params"]["model"]
+            )
+            infos.append({**(known or {}), "request_at_most": own.get("request_at_most")})
+    return infos
+
+
+def _fallbacks(router: litellm.Router, name: str) -> list[str]:
+    kinds = (router.fallbacks, router.context_window_fallbacks)
+    return [other for kind in kinds for rule in kind or [] for other in rule.get(name, [])]
+
+
+def _metadata(data: dict[str, Any]) -> dict[str, Any]:
+    """LiteLLM's metadata of a request, under whichever of its two names it is."""
+    for name in ("litellm_metadata", "metadata"):
+        if isinstance(data.get(name), dict) and "user_api_key" in data[name]:
+            return data[name]  # type: ignore[no-any-return]
+    return {}
+
+
+def _id_in(kwargs: Mapping[str, Any]) -> str:
+    metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
+    return str(metadata.get(_ID, ""))
+
+
+def _add(under_way: _UnderWay, payload: Mapping[str, Any], nanos: int) -> None:
+    under_way.cost += nanos
+    under_way.tokens_in += payload["prompt_tokens"] or 0
+    under_way.tokens_out += payload["completion_tokens"] or 0
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _write(event: str, **fields: object) -> None:
+    """One line of the container's log."""
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+guard = Guard()
+
+
+@proxy_server.app.get("/health/guard", include_in_schema=False)  # type: ignore[untyped-decorator]
+async def health(response: Response) -> dict[str, bool]:
+    """Whether the gateway may be used: 503 if it would not check budgets, or cannot."""
+    loaded = any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
+    try:
+        answers = bool(await guard.ledger.redis.ping())
+    except (RedisError, OSError):
+        answers = False
+    response.status_code = 200 if loaded and answers else 503
+    return {"loaded": loaded, "redis": answers}
+
+
+@proxy_server.app.get("/metrics", include_in_schema=False)  # type: ignore[untyped-decorator]
+async def metrics() -> Response:
+    """For Prometheus."""
+    return Response(await exposition(guard.ledger), media_type="text/plain; version=0.0.4")

@@ -1,0 +1,210 @@
+#!lua name=ledger
+
+-- The tenant's ledger. Each function is one atomic step; `ledger.py` calls them, and says what
+-- is kept under which name. Amounts are integers of nanos, times are milliseconds of the server.
+
+local RESERVATIONS = 'money:reservations'
+local LEASES = 'money:leases'
+local OUTBOX = 'money:outbox'
+local REFUSED = 'money:refused'
+local TOTALS = 'money:totals'
+local GENERATION = 'money:generation'
+
+-- A budget read within this time is fresh enough to refuse with.
+local FRESH_MS = 1000
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function budget_key(user)
+  return 'money:budget:' .. user
+end
+
+-- A number above 10^14 would be written with an exponent, in JSON too: amounts there are text.
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+local function count(what, number)
+  redis.call('HINCRBY', TOTALS, what, integer(number))
+end
+
+local function hold(id, record, lease_ms)
+  redis.call('HSET', RESERVATIONS, id, cjson.encode(record))
+  redis.call('ZADD', LEASES, integer(now() + lease_ms), id)
+  redis.call('HINCRBY', budget_key(record.user), 'reserved', record.amount)
+end
+
+-- Takes a reservation back and says what it was.
+local function release(id)
+  local text = redis.call('HGET', RESERVATIONS, id)
+  if not text then
+    return nil
+  end
+  local record = cjson.decode(text)
+  redis.call('HDEL', RESERVATIONS, id)
+  redis.call('ZREM', LEASES, id)
+  redis.call('HINCRBY', budget_key(record.user), 'reserved', '-' .. record.amount)
+  return record
+end
+
+-- `event` is {request_id, user, model, tokens in, tokens out, nanos, milliseconds, end, flags}.
+local function spend(event)
+  redis.call('HINCRBY', budget_key(event[2]), 'spent', event[6])
+  redis.call('XADD', OUTBOX, '*', 'id', event[1], 'user', event[2], 'model', event[3],
+    'in', event[4], 'out', event[5], 'cost', event[6], 'ms', event[7], 'at', event[8],
+    'flags', event[9])
+  count('settled', 1)
+  count('spent', event[6])
+end
+
+-- ARGV: request id, record without its amount, the most and the least it may cost, how long the
+-- reservation lasts without a renewal, how old the budget may be, and 1 if the budget was just
+-- asked for. Replies {verdict, amount, age, total, spent, reserved, allowance, words}.
+local function reserve(_, args)
+  local id, record = args[1], cjson.decode(args[2])
+  local most, least, lease_ms, oldest_ms = tonumber(args[3]), tonumber(args[4]), tonumber(args[5]),
+    tonumber(args[6])
+  local asked = args[7] == '1'
+  local fields = redis.call('HMGET', budget_key(record.user),
+    'allowance', 'spent', 'reserved', 'read', 'total', 'words')
+  if not fields[1] then
+    return { 'unknown', 0, 0, 0, 0, 0, 0, '' }
+  end
+  local allowance, spent, reserved = tonumber(fields[1]), tonumber(fields[2] or 0),
+    tonumber(fields[3] or 0)
+  local age = now() - tonumber(fields[4])
+  local function reply(verdict, amount)
+    return { verdict, amount, age, tonumber(fields[5]), spent, reserved, allowance, fields[6] }
+  end
+
+  local held = redis.call('HGET', RESERVATIONS, id)
+  if held then -- the answer to the first try was lost
+    return reply('granted', tonumber(cjson.decode(held).amount))
+  end
+  if age > oldest_ms then
+    return reply('stale', 0)
+  end
+  local free = allowance - spent - reserved
+  local enough = fields[6] == '' and free >= most
+  if not enough and not asked and age > FRESH_MS then
+    return reply('ask', 0)
+  end
+  if fields[6] ~= '' then
+    return reply('refused', 0)
+  end
+  if free >= least then
+    local amount = math.min(most, free)
+    record.amount = integer(amount)
+    hold(id, record, lease_ms)
+    return reply('granted', amount)
+  end
+  if allowance - spent >= least then
+    return reply('busy', 0)
+  end
+  return reply('spent', 0)
+end
+
+-- ARGV: user. The Billing API is about to be asked: what its answer must be put together with.
+local function ask(_, args)
+  local key = budget_key(args[1])
+  redis.call('HSETNX', key, 'born', integer(now()))
+  return { redis.call('HGET', key, 'born'), redis.call('HGET', key, 'delivered') or '0' }
+end
+
+-- ARGV: user, `born` and `delivered` from before the question, and from the answer: what remains,
+-- the total, and the words of a refusal or nothing.
+-- What was delivered since the question may be missing in the answer, so all of it counts as
+-- missing: the error is on the careful side, and the next answer mends it.
+local function budget(_, args)
+  local key = budget_key(args[1])
+  if redis.call('HGET', key, 'born') ~= args[2] then
+    return 0
+  end
+  redis.call('HSET', key, 'allowance', integer(tonumber(args[4]) + tonumber(args[3])),
+    'total', args[5], 'words', args[6], 'read', integer(now()))
+  return 1
+end
+
+-- ARGV: an event. A reservation that is gone was swept, or was lost with Redis's data; the event
+-- is sent all the same, because the Billing API takes each request once.
+local function settle(_, args)
+  release(args[1])
+  spend(args)
+  return 1
+end
+
+-- ARGV: how many at most. Settles reservations that nobody renews any more at all they held.
+local function sweep(_, args)
+  local at = now()
+  local ids = redis.call('ZRANGEBYSCORE', LEASES, '-inf', integer(at), 'LIMIT', 0, args[1])
+  for _, id in ipairs(ids) do
+    local record = release(id)
+    if record then
+      spend({ id, record.user, record.model, integer(record.tokens_in),
+        integer(record.tokens_out), record.amount, integer(math.max(0, at - record.at)), integer(at),
+        'e' })
+      count('estimated', 1)
+    end
+  end
+  return #ids
+end
+
+-- ARGV: how long from now, then request id and record of each reservation under way. One that is
+-- gone, with the data of Redis, is put back.
+local function renew(_, args)
+  local lease_ms = tonumber(args[1])
+  for index = 2, #args, 2 do
+    if redis.call('HEXISTS', RESERVATIONS, args[index]) == 1 then
+      redis.call('ZADD', LEASES, integer(now() + lease_ms), args[index])
+    else
+      hold(args[index], cjson.decode(args[index + 1]), lease_ms)
+    end
+  end
+  return 1
+end
+
+-- ARGV: a new name for this ledger. Replies the name it has.
+local function generation(_, args)
+  redis.call('SETNX', GENERATION, args[1])
+  return redis.call('GET', GENERATION)
+end
+
+-- ARGV: stream, then place, user and nanos of each event that the Billing API has.
+local function delivered(_, args)
+  local number = 0
+  for index = 2, #args, 3 do
+    if redis.call('XDEL', args[1], args[index]) == 1 then
+      redis.call('HINCRBY', budget_key(args[index + 1]), 'delivered', args[index + 2])
+      number = number + 1
+    end
+  end
+  count('delivered', number)
+  return number
+end
+
+-- ARGV: stream, then places of events that the Billing API does not take. They are kept, and
+-- count as spent.
+local function refuse(_, args)
+  for index = 2, #args do
+    local found = redis.call('XRANGE', args[1], args[index], args[index])
+    if #found == 1 then
+      redis.call('XDEL', args[1], args[index])
+      redis.call('XADD', REFUSED, '*', unpack(found[1][2]))
+    end
+  end
+  return 1
+end
+
+redis.register_function('ledger_reserve', reserve)
+redis.register_function('ledger_ask', ask)
+redis.register_function('ledger_budget', budget)
+redis.register_function('ledger_renew', renew)
+redis.register_function('ledger_generation', generation)
+-- What was spent is written down in any case, also above the memory limit.
+redis.register_function { function_name = 'ledger_settle', callback = settle, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_sweep', callback = sweep, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_delivered', callback = delivered, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_refuse', callback = refuse, flags = { 'allow-oom' } }

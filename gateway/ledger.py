@@ -1,0 +1,316 @@
+"""The tenant's ledger in Redis: what each person may still spend, and what is to be told to whom.
+
+The functions in `ledger.lua` are its only writers. What they keep:
+
+- `money:budget:<user>`: `allowance` (what was left at the Billing API when it was asked, and what
+  had been delivered to it by then), `spent` and `delivered` since this ledger began, `reserved` by
+  requests under way, `read` (when the budget was asked for), `total`, and `words` if the Billing
+  API refuses. Nobody ever spends more than `allowance - spent - reserved`.
+- `money:reservations`, `money:leases`: requests under way, and until when each is taken to be.
+- `money:outbox`, `money:refused`: events that the Billing API does not have yet, or does not take.
+- `money:totals`: counters.
+
+None of it expires, and Redis evicts only what expires.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from gateway.money import to_wire
+
+OUTBOX = "money:outbox"
+REFUSED = "money:refused"
+TOTALS = "money:totals"
+RESERVATIONS = "money:reservations"
+
+LEASE_SECONDS = 30
+"""How long a request counts as under way after the last sign of life of its LiteLLM."""
+
+PATIENCE_SECONDS = 1.0
+_LIBRARY = Path(__file__).with_name("ledger.lua")
+
+
+class Verdict(StrEnum):
+    """What the ledger says to a request."""
+
+    GRANTED = "granted"
+    UNKNOWN = "unknown"  # the budget was never asked for
+    STALE = "stale"  # it was asked for too long ago
+    ASK = "ask"  # too little is left to decide without asking again
+    REFUSED = "refused"  # by the Billing API
+    BUSY = "busy"  # requests under way hold what is left
+    SPENT = "spent"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A verdict and the budget it comes from; amounts in nanos.
+
+    Attributes:
+        amount: what is set aside for the request.
+        age_ms: how long ago the Billing API was asked.
+        words: what the Billing API says to the person, if it refuses.
+    """
+
+    verdict: Verdict
+    amount: int
+    age_ms: int
+    total: int
+    spent: int
+    reserved: int
+    allowance: int
+    words: str
+
+    @property
+    def left(self) -> int:
+        """What is neither spent nor set aside."""
+        return self.allowance - self.spent - self.reserved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """A request under way: whose it is, and what it is at most.
+
+    Attributes:
+        at: when it began, in milliseconds since 1970.
+        amount: nanos set aside.
+    """
+
+    user: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    at: int
+    amount: int = 0
+
+    def record(self) -> str:
+        """As the ledger keeps it: the amount is text there, since it may have 16 digits."""
+        return json.dumps(asdict(self) | {"amount": str(self.amount)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A request that has ended, and what it cost.
+
+    Attributes:
+        cost: in nanos.
+        milliseconds: how long it took.
+        ended_at: in milliseconds since 1970.
+        failed: the caller got an error.
+        estimated: the provider's own count never came.
+    """
+
+    request_id: str
+    user: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost: int
+    milliseconds: int
+    ended_at: int
+    failed: bool = False
+    estimated: bool = False
+
+    def fields(self) -> list[str | int]:
+        """As `ledger_settle` takes it."""
+        flags = ("f" if self.failed else "") + ("e" if self.estimated else "")
+        return [
+            self.request_id,
+            self.user,
+            self.model,
+            self.tokens_in,
+            self.tokens_out,
+            self.cost,
+            self.milliseconds,
+            self.ended_at,
+            flags,
+        ]
+
+    def on_wire(self, tenant: str) -> dict[str, Any]:
+        """As the Billing API takes it (`docs/billing-api.yaml`)."""
+        ended = datetime.fromtimestamp(self.ended_at / 1000, UTC)
+        return {
+            "tenant_id": tenant,
+            "user_id": self.user,
+            "model": self.model,
+            "request_id": self.request_id,
+            "tokens_input": self.tokens_in,
+            "tokens_output": self.tokens_out,
+            "cost_total": to_wire(self.cost),
+            "response_time": self.milliseconds,
+            "ended_at": ended.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "status": "failure" if self.failed else "success",
+            "estimated": self.estimated,
+        }
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An event in a stream, and its place there."""
+
+    place: str
+    event: Event
+
+
+@dataclass(frozen=True)
+class Question:
+    """The state of a budget from before the Billing API was asked about it."""
+
+    user: str
+    born: str
+    delivered: str
+
+
+class Ledger:
+    """The functions of `ledger.lua` in Python. Every call may raise `redis.RedisError`."""
+
+    def __init__(self, *, host: str, port: int, password: str | None) -> None:
+        self.redis = Redis(
+            host=host,
+            port=port,
+            password=password,
+            decode_responses=True,
+            socket_timeout=PATIENCE_SECONDS,
+            socket_connect_timeout=PATIENCE_SECONDS,
+            # A connection that Redis's restart closed fails once.
+            retry=Retry(NoBackoff(), 1),
+            retry_on_error=[RedisConnectionError],
+        )
+
+    async def reserve(
+        self,
+        request_id: str,
+        reservation: Reservation,
+        *,
+        most: int,
+        least: int,
+        oldest_seconds: int,
+        asked: bool,
+    ) -> Reply:
+        """Set aside what a request costs at most, or at least `least` of it, if that is left."""
+        verdict, *numbers, words = await self._call(
+            "ledger_reserve",
+            request_id,
+            reservation.record(),
+            most,
+            least,
+            LEASE_SECONDS * 1000,
+            oldest_seconds * 1000,
+            int(asked),
+        )
+        amount, age_ms, total, spent, reserved, allowance = map(int, numbers)
+        return Reply(
+            Verdict(verdict), amount, age_ms, total, spent, reserved, allowance, str(words)
+        )
+
+    async def ask(self, user: str) -> Question:
+        """Begin to ask the Billing API about a budget."""
+        born, delivered = await self._call("ledger_ask", user)
+        return Question(user, born, delivered)
+
+    async def answer(self, question: Question, *, remaining: int, total: int, words: str) -> None:
+        """Take what the Billing API said; it is left out if the ledger was emptied meanwhile."""
+        await self._call(
+            "ledger_budget",
+            question.user,
+            question.born,
+            question.delivered,
+            remaining,
+            total,
+            words,
+        )
+
+    async def settle(self, events: Sequence[Event]) -> None:
+        """Write down what requests cost, and release what was set aside for them."""
+        await self._calls([("ledger_settle", *event.fields()) for event in events])
+
+    async def renew(self, under_way: Iterable[tuple[str, Reservation]]) -> None:
+        """Say that requests are still under way."""
+        flat = [text for id_, held in under_way for text in (id_, held.record())]
+        await self._call("ledger_renew", LEASE_SECONDS * 1000, *flat)
+
+    async def generation(self, name: str) -> str:
+        """Name of this ledger; an emptied one takes the given name."""
+        return str(await self._call("ledger_generation", name))
+
+    async def sweep(self, most: int = 100) -> int:
+        """Settle, as estimated, requests that nobody has under way any more: how many."""
+        return int(await self._call("ledger_sweep", most))
+
+    async def waiting(self, stream: str, most: int) -> list[Waiting]:
+        """The oldest events of a stream."""
+        entries: Any = await self.redis.xrange(stream, count=most)
+        return [Waiting(place, _event(fields)) for place, fields in entries]
+
+    async def wait_for_event(self, seconds: float) -> None:
+        """Until an event comes, or the time is over."""
+        await self.redis.xread({OUTBOX: "0"}, count=1, block=int(seconds * 1000))
+
+    async def delivered(self, stream: str, events: Sequence[Waiting]) -> None:
+        """Forget events that the Billing API has."""
+        flat = [
+            text
+            for waiting in events
+            for text in (waiting.place, waiting.event.user, waiting.event.cost)
+        ]
+        await self._call("ledger_delivered", stream, *flat)
+
+    async def refuse(self, stream: str, events: Sequence[Waiting]) -> None:
+        """Put events aside, behind all others, that the Billing API does not take."""
+        await self._call("ledger_refuse", stream, *(waiting.place for waiting in events))
+
+    async def load(self) -> None:
+        """Give Redis the functions of this version."""
+        await self.redis.function_load(_LIBRARY.read_text(encoding="utf-8"), replace=True)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.redis.aclose()
+
+    async def _call(self, function: str, *args: str | int) -> Any:
+        [reply] = await self._calls([(function, *args)])
+        return reply
+
+    async def _calls(self, calls: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        try:
+            return await self._send(calls)
+        except ResponseError as error:
+            if "Function not found" not in str(error):
+                raise
+            await self.load()  # a new Redis, or an emptied one
+            return await self._send(calls)
+
+    async def _send(self, calls: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        if len(calls) == 1:
+            function, *args = calls[0]
+            return [await self.redis.fcall(str(function), 0, *args)]
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for function, *args in calls:
+                pipeline.fcall(str(function), 0, *args)
+            return list(await pipeline.execute())
+
+
+def _event(fields: dict[str, str]) -> Event:
+    return Event(
+        request_id=fields["id"],
+        user=fields["user"],
+        model=fields["model"],
+        tokens_in=int(fields["in"]),
+        tokens_out=int(fields["out"]),
+        cost=int(fields["cost"]),
+        milliseconds=int(fields["ms"]),
+        ended_at=int(fields["at"]),
+        failed="f" in fields["flags"],
+        estimated="e" in fields["flags"],
+    )
