@@ -7,7 +7,9 @@ from components.service import SECRETS, Health, Service, ServiceArgs, Storage, s
 
 _USER = 999  # `valkey` in the image
 _CONFIG = "/etc/cloudfreedom/redis/valkey.conf"
-_PING = f"""REDISCLI_AUTH="$(cut -d' ' -f2 {SECRETS}/requirepass.conf)" valkey-cli ping"""
+_PING = f'REDISCLI_AUTH="$(cat {SECRETS}/password)" valkey-cli ping'
+# Whoever asks LiteLLM to empty its cache would otherwise empty everything: budgets and logins too.
+_MAY = "~* &* +@all -flushall -flushdb"
 
 
 class Redis(pulumi.ComponentResource):
@@ -29,7 +31,10 @@ class Redis(pulumi.ComponentResource):
             health=Health(command=f"{_PING} | grep -qx PONG", start_seconds=60),
             files={_CONFIG: script("valkey.conf")},
             secret_files={
-                "requirepass.conf": pulumi.Output.concat("requirepass ", args.secrets.redis)
+                "password": args.secrets.redis,
+                "user.conf": pulumi.Output.concat(
+                    "user default on >", args.secrets.redis, f" {_MAY}\n"
+                ),
             },
             storage=Storage(volume=args.volumes.redis, path="/data"),
         )

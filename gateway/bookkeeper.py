@@ -10,14 +10,16 @@ import time
 import uuid
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from redis.exceptions import RedisError
 
-from gateway.ledger import LEASE_SECONDS, Event, Ledger, Reservation
+from gateway.ledger import LEASE_SECONDS, Event, Ledger, Reply, Reservation, Verdict
 from gateway.metrics import UNWRITTEN
 
 RENEW_SECONDS = LEASE_SECONDS / 3
 GATHER_SECONDS = 0.005
+POLL_SECONDS = 0.005
 RETRY_SECONDS = 0.5
 BATCH = 100
 
@@ -27,27 +29,76 @@ KEPT_EVENTS = 10_000
 log = logging.getLogger("gateway.bookkeeper")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a request wants set aside, in nanos."""
+
+    request_id: str
+    reservation: Reservation
+    most: int
+    least: int
+
+
+@dataclass
+class UnderWay:
+    """A request between its reservation and its end, with the tries of it that failed.
+
+    Attributes:
+        cost: nanos.
+        cut: a provider had no chance to count.
+    """
+
+    reservation: Reservation
+    cost: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cut: bool = False
+
+
 class Bookkeeper:
     """Writes what happens to requests into the ledger, in order."""
 
     def __init__(self, ledger: Ledger, *, longest_request_seconds: int) -> None:
         self._ledger = ledger
         self._longest_ms = longest_request_seconds * 1000
-        self._under_way: dict[str, Reservation] = {}
+        self._under_way: dict[str, UnderWay] = {}
+        self._reserving = 0
+        self._unsure: list[str] = []
         self._ended: deque[Event] = deque()
         self._written: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._something_ended = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._generation = uuid.uuid4().hex
-        self._known_generation: str | None = None
+        self._generation: str | None = None
         self._tasks = [
             asyncio.create_task(self._write_for_ever()),
             asyncio.create_task(self._renew_for_ever()),
         ]
 
-    def begin(self, request_id: str, reservation: Reservation) -> None:
-        """A reservation was made."""
-        self._under_way[request_id] = reservation
+    async def reserve(self, wish: Wish, *, oldest_seconds: int, asked: bool) -> Reply:
+        """See `Ledger.reserve`; what is granted is under way from now on."""
+        self._reserving += 1
+        try:
+            reply = await self._ledger.reserve(
+                wish.request_id,
+                wish.reservation,
+                most=wish.most,
+                least=wish.least,
+                oldest_seconds=oldest_seconds,
+                asked=asked,
+            )
+        except BaseException:
+            self._unsure.append(wish.request_id)
+            raise
+        finally:
+            self._reserving -= 1
+        if reply.verdict is Verdict.GRANTED:
+            held = replace(wish.reservation, amount=reply.amount)
+            self._under_way[wish.request_id] = UnderWay(held)
+        return reply
+
+    def under_way(self, request_id: str) -> UnderWay | None:
+        """A request that has not ended; None also if it took longer than any request may."""
+        return self._under_way.get(request_id)
 
     def end(self, event: Event) -> None:
         """A request has ended."""
@@ -55,23 +106,29 @@ class Bookkeeper:
         self._ended.append(event)
         self._something_ended.set()
 
-    async def rebuild(self) -> None:
-        """Tell a Redis that lost its data what it can no longer know.
+    async def rebuild(self) -> str:
+        """Tell a Redis that lost its data what it cannot know; the name of its ledger.
 
         Raises:
             RedisError: Redis does not answer.
         """
         async with self._writing:
-            await self._rebuild()
+            generation = await self._ledger.generation(uuid.uuid4().hex)
+            if self._generation not in (None, generation):
+                await self._put_back()
+            self._generation = generation
+        return generation
 
-    async def _rebuild(self) -> None:
-        generation = await self._ledger.generation(self._generation)
-        if self._known_generation not in (None, generation):
-            log.warning("Redis lost its data: %d requests are put back", len(self._under_way))
-            await self._ledger.renew(self._under_way.items())
-            for start in range(0, len(self._written), BATCH):
-                await self._ledger.settle(list(self._written)[start : start + BATCH])
-        self._known_generation = generation
+    async def _put_back(self) -> None:
+        # Redis may have granted something just before, and the reply is still on its way.
+        while self._reserving:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_SECONDS)
+        log.warning("Redis lost its data: %d requests are put back", len(self._under_way))
+        await self._renew_under_way()
+        again = list(self._written)
+        for start in range(0, len(again), BATCH):
+            await self._ledger.settle(again[start : start + BATCH])
+        await self._write_ended()
 
     async def _write_for_ever(self) -> None:
         while True:
@@ -89,16 +146,19 @@ class Bookkeeper:
 
     async def _write(self) -> None:
         async with self._writing:
-            while self._ended:
-                UNWRITTEN.set(len(self._ended))
-                batch = [self._ended[index] for index in range(min(BATCH, len(self._ended)))]
-                # A repeat, after an answer that was lost, is one for the Billing API too.
-                await self._ledger.settle(batch)
-                for event in batch:
-                    self._ended.popleft()
-                    self._written.append(event)
+            await self._write_ended()
         UNWRITTEN.set(0)
         self._something_ended.clear()
+
+    async def _write_ended(self) -> None:
+        while self._ended:
+            UNWRITTEN.set(len(self._ended))
+            batch = [self._ended[index] for index in range(min(BATCH, len(self._ended)))]
+            # A repeat, after an answer that was lost, is one for the Billing API too.
+            await self._ledger.settle(batch)
+            for event in batch:
+                self._ended.popleft()
+                self._written.append(event)
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -109,10 +169,17 @@ class Bookkeeper:
                 log.warning("Redis does not answer: %s", error)
 
     async def _renew(self) -> None:
-        too_old = time.time() * 1000 - self._longest_ms
+        await self.rebuild()
         async with self._writing:
-            await self._rebuild()
-            for request_id, reservation in list(self._under_way.items()):
-                if reservation.at < too_old:
+            too_old = time.time() * 1000 - self._longest_ms
+            for request_id, request in list(self._under_way.items()):
+                if request.reservation.at < too_old:
                     del self._under_way[request_id]
-            await self._ledger.renew(self._under_way.items())
+            await self._renew_under_way()
+            unsure = self._unsure[:]
+            await self._ledger.forget(unsure)
+            del self._unsure[: len(unsure)]
+
+    async def _renew_under_way(self) -> None:
+        held = [(id_, request.reservation) for id_, request in self._under_way.items()]
+        await self._ledger.renew(held)

@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
 from gateway.billing import Billing, BillingAwayError
-from gateway.ledger import Ledger, Reply, Reservation, Verdict
+from gateway.bookkeeper import Bookkeeper, Wish
+from gateway.ledger import Ledger, Reply, Verdict
 from gateway.metrics import BILLING_SECONDS, BILLING_UP
 
 FRESH_SECONDS = 30
@@ -21,31 +20,16 @@ PAUSE_SECONDS = 2
 log = logging.getLogger("gateway.budgets")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What a request wants set aside, in nanos."""
-
-    request_id: str
-    reservation: Reservation
-    most: int
-    least: int
-
-
 class Budgets:
     """The budgets of the tenant's people."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        billing: Billing,
-        *,
-        grace_seconds: int,
-        before_asking: Callable[[], Awaitable[None]],
+        self, ledger: Ledger, bookkeeper: Bookkeeper, billing: Billing, *, grace_seconds: int
     ) -> None:
         self._ledger = ledger
+        self._bookkeeper = bookkeeper
         self._billing = billing
         self._grace_seconds = grace_seconds
-        self._before_asking = before_asking
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._away_until = 0.0
 
@@ -67,14 +51,7 @@ class Budgets:
         return await self._reserve(wish, asked=True)
 
     async def _reserve(self, wish: Wish, *, asked: bool) -> Reply:
-        return await self._ledger.reserve(
-            wish.request_id,
-            wish.reservation,
-            most=wish.most,
-            least=wish.least,
-            oldest_seconds=self._grace_seconds,
-            asked=asked,
-        )
+        return await self._bookkeeper.reserve(wish, oldest_seconds=self._grace_seconds, asked=asked)
 
     def _ask(self, wish: Wish) -> "asyncio.Task[None]":
         """One question at a time for each person."""
@@ -95,9 +72,10 @@ class Budgets:
     async def _question(self, wish: Wish) -> None:
         if time.monotonic() < self._away_until:
             raise BillingAwayError("it was just now")
-        await self._before_asking()
         user = wish.reservation.user
-        question = await self._ledger.ask(user)
+        question = None
+        while question is None:
+            question = await self._ledger.ask(user, await self._bookkeeper.rebuild())
         started = time.monotonic()
         try:
             budget = await self._billing.check(user, wish.reservation.model, wish.most)

@@ -10,7 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +24,8 @@ from redis.exceptions import RedisError
 from gateway import refusal
 from gateway.auth import payer
 from gateway.billing import Billing
-from gateway.bookkeeper import Bookkeeper
-from gateway.budgets import Budgets, Wish
+from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
+from gateway.budgets import Budgets
 from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS, exposition
 from gateway.money import from_float, with_markup
@@ -56,22 +56,6 @@ _LATE_SECONDS = 1.0
 log = logging.getLogger("gateway")
 
 
-@dataclass
-class _UnderWay:
-    """A request between its reservation and its end, with the tries of it that failed.
-
-    Attributes:
-        cost: nanos.
-        cut: a provider had no chance to count.
-    """
-
-    reservation: Reservation
-    cost: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cut: bool = False
-
-
 class Guard(CustomLogger):  # type: ignore[misc]
     """The one instance is `guard`, below."""
 
@@ -79,7 +63,6 @@ class Guard(CustomLogger):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._under_way: dict[str, _UnderWay] = {}
         self._models: dict[str, Model] = {}
 
     # What needs a running loop is made when LiteLLM first calls, from within its own.
@@ -102,9 +85,9 @@ class Guard(CustomLogger):  # type: ignore[misc]
     def _budgets(self) -> Budgets:
         return Budgets(
             self.ledger,
+            self._bookkeeper,
             Billing(self._settings),
             grace_seconds=self._settings.billed.grace_seconds,
-            before_asking=self._bookkeeper.rebuild,
         )
 
     # --- before a request
@@ -147,8 +130,6 @@ class Guard(CustomLogger):  # type: ignore[misc]
             raise refusal.away(
                 "Your budget cannot be looked up at the moment. Try again in a moment."
             ) from None
-        self._under_way[request_id] = _UnderWay(reservation)
-        self._bookkeeper.begin(request_id, reservation)
         limit_answer(call_type, data, estimate, reservation.amount)
         _metadata(data)[_ID] = request_id
 
@@ -212,22 +193,18 @@ class Guard(CustomLogger):  # type: ignore[misc]
     ) -> None:
         """A provider, or the cache, has answered; also to a caller who did not wait for all."""
         request_id = _id_in(kwargs)
-        under_way = self._under_way.pop(request_id, None)
-        if under_way is None:
+        request = self._bookkeeper.under_way(request_id)
+        if request is None:
             return
         payload = kwargs["standard_logging_object"]
-        if payload["cache_hit"]:
-            self._end(request_id, under_way)
-            return
         cost = payload["response_cost"]
-        if not cost and under_way.reservation.amount:
+        if cost or not request.reservation.amount:
+            _add(request, payload, self._nanos(cost or 0))
+            request.cut |= _left(payload)
+        elif not payload["cache_hit"]:
             # LiteLLM could not tell what it cost, and nothing is free.
-            self._end_unknown(request_id, under_way)
-            return
-        _add(under_way, payload, self._nanos(cost))
-        left = (payload["error_information"] or {}).get("error_class") == "ClientDisconnected"
-        under_way.cut = under_way.cut or left
-        self._end(request_id, under_way)
+            _charge_all(request)
+        self._end(request_id, request)
 
     async def async_log_failure_event(
         self,
@@ -237,11 +214,11 @@ class Guard(CustomLogger):  # type: ignore[misc]
         end_time: object,  # noqa: ARG002
     ) -> None:
         """One try has failed; it has a cost if the provider had begun to answer."""
-        under_way = self._under_way.get(_id_in(kwargs))
+        request = self._bookkeeper.under_way(_id_in(kwargs))
         payload = kwargs.get("standard_logging_object")
-        if under_way and payload and payload["response_cost"]:
-            _add(under_way, payload, self._nanos(payload["response_cost"]))
-            under_way.cut = True
+        if request and payload and payload["response_cost"]:
+            _add(request, payload, self._nanos(payload["response_cost"]))
+            request.cut = True
 
     async def async_post_call_failure_hook(
         self,
@@ -251,36 +228,28 @@ class Guard(CustomLogger):  # type: ignore[misc]
         traceback_str: str | None = None,  # noqa: ARG002
     ) -> None:
         """The caller gets an error."""
-        request_id = _metadata(request_data).get(_ID, "")
-        if request_id in self._under_way:
-            loop = asyncio.get_running_loop()
-            loop.call_later(_LATE_SECONDS, self._end_failed, request_id)
+        loop = asyncio.get_running_loop()
+        loop.call_later(_LATE_SECONDS, self._end_failed, _metadata(request_data).get(_ID, ""))
 
     def _end_failed(self, request_id: str) -> None:
-        under_way = self._under_way.pop(request_id, None)
-        if under_way:
-            self._end(request_id, under_way, failed=True)
+        request = self._bookkeeper.under_way(request_id)
+        if request:
+            self._end(request_id, request, failed=True)
 
-    def _end_unknown(self, request_id: str, under_way: _UnderWay) -> None:
-        held = under_way.reservation
-        under_way.cost, under_way.cut = max(held.amount, under_way.cost), True
-        under_way.tokens_in, under_way.tokens_out = held.tokens_in, held.tokens_out
-        self._end(request_id, under_way)
-
-    def _end(self, request_id: str, under_way: _UnderWay, *, failed: bool = False) -> None:
-        held = under_way.reservation
+    def _end(self, request_id: str, request: UnderWay, *, failed: bool = False) -> None:
+        held = request.reservation
         at = _now()
         event = Event(
             request_id=request_id,
             user=held.user,
             model=held.model,
-            tokens_in=under_way.tokens_in,
-            tokens_out=under_way.tokens_out,
-            cost=under_way.cost,
+            tokens_in=request.tokens_in,
+            tokens_out=request.tokens_out,
+            cost=request.cost,
             milliseconds=max(0, at - held.at),
             ended_at=at,
             failed=failed,
-            estimated=under_way.cut,
+            estimated=request.cut,
         )
         self._bookkeeper.end(event)
         _write("request", **event.on_wire(self._settings.tenant))
@@ -342,10 +311,23 @@ def _id_in(kwargs: Mapping[str, Any]) -> str:
     return str(metadata.get(_ID, ""))
 
 
-def _add(under_way: _UnderWay, payload: Mapping[str, Any], nanos: int) -> None:
-    under_way.cost += nanos
-    under_way.tokens_in += payload["prompt_tokens"] or 0
-    under_way.tokens_out += payload["completion_tokens"] or 0
+def _add(request: UnderWay, payload: Mapping[str, Any], nanos: int) -> None:
+    request.cost += nanos
+    request.tokens_in += payload["prompt_tokens"] or 0
+    request.tokens_out += payload["completion_tokens"] or 0
+
+
+def _charge_all(request: UnderWay) -> None:
+    """As if nobody had seen the end of the request."""
+    held = request.reservation
+    request.cost, request.cut = max(held.amount, request.cost), True
+    request.tokens_in, request.tokens_out = held.tokens_in, held.tokens_out
+
+
+def _left(payload: Mapping[str, Any]) -> bool:
+    """Whether the caller left before the provider could count."""
+    error = payload["error_information"] or {}
+    return error.get("error_class") == "ClientDisconnected"
 
 
 def _now() -> int:

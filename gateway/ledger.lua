@@ -46,7 +46,8 @@ local function release(id)
   local record = cjson.decode(text)
   redis.call('HDEL', RESERVATIONS, id)
   redis.call('ZREM', LEASES, id)
-  redis.call('HINCRBY', budget_key(record.user), 'reserved', '-' .. record.amount)
+  -- Not '-' and the amount: Redis does not read -0.
+  redis.call('HINCRBY', budget_key(record.user), 'reserved', integer(0 - record.amount))
   return record
 end
 
@@ -61,13 +62,17 @@ local function spend(event)
 end
 
 -- ARGV: request id, record without its amount, the most and the least it may cost, how long the
--- reservation lasts without a renewal, how old the budget may be, and 1 if the budget was just
--- asked for. Replies {verdict, amount, age, total, spent, reserved, allowance, words}.
+-- reservation lasts without a renewal, how old the budget may be, 1 if the budget was just asked
+-- for, and until when somebody waits for the reply. Replies {verdict, amount, age, total, spent,
+-- reserved, allowance, words}.
 local function reserve(_, args)
   local id, record = args[1], cjson.decode(args[2])
   local most, least, lease_ms, oldest_ms = tonumber(args[3]), tonumber(args[4]), tonumber(args[5]),
     tonumber(args[6])
   local asked = args[7] == '1'
+  if now() > tonumber(args[8]) then
+    return { 'late', 0, 0, 0, 0, 0, 0, '' }
+  end
   local fields = redis.call('HMGET', budget_key(record.user),
     'allowance', 'spent', 'reserved', 'read', 'total', 'words')
   if not fields[1] then
@@ -107,24 +112,34 @@ local function reserve(_, args)
   return reply('spent', 0)
 end
 
--- ARGV: user. The Billing API is about to be asked: what its answer must be put together with.
+-- ARGV: user, name of the ledger. The Billing API is about to be asked: what its answer must be
+-- put together with; nothing if this is another ledger.
 local function ask(_, args)
-  local key = budget_key(args[1])
-  redis.call('HSETNX', key, 'born', integer(now()))
-  return { redis.call('HGET', key, 'born'), redis.call('HGET', key, 'delivered') or '0' }
+  if redis.call('GET', GENERATION) ~= args[2] then
+    return nil
+  end
+  return redis.call('HGET', budget_key(args[1]), 'delivered') or '0'
 end
 
--- ARGV: user, `born` and `delivered` from before the question, and from the answer: what remains,
--- the total, and the words of a refusal or nothing.
+-- ARGV: user, name of the ledger and `delivered` from before the question, and from the answer:
+-- what remains, the total, and the words of a refusal or nothing.
 -- What was delivered since the question may be missing in the answer, so all of it counts as
 -- missing: the error is on the careful side, and the next answer mends it.
 local function budget(_, args)
-  local key = budget_key(args[1])
-  if redis.call('HGET', key, 'born') ~= args[2] then
+  if redis.call('GET', GENERATION) ~= args[2] then
     return 0
   end
-  redis.call('HSET', key, 'allowance', integer(tonumber(args[4]) + tonumber(args[3])),
-    'total', args[5], 'words', args[6], 'read', integer(now()))
+  redis.call('HSET', budget_key(args[1]), 'allowance',
+    integer(tonumber(args[4]) + tonumber(args[3])), 'total', args[5], 'words', args[6], 'read',
+    integer(now()))
+  return 1
+end
+
+-- ARGV: request ids whose reservation, if there is one, is nobody's: the reply to it was lost.
+local function forget(_, args)
+  for _, id in ipairs(args) do
+    release(id)
+  end
   return 1
 end
 
@@ -201,10 +216,11 @@ end
 redis.register_function('ledger_reserve', reserve)
 redis.register_function('ledger_ask', ask)
 redis.register_function('ledger_budget', budget)
-redis.register_function('ledger_renew', renew)
-redis.register_function('ledger_generation', generation)
--- What was spent is written down in any case, also above the memory limit.
+-- What has begun goes on and is written down, also above the memory limit.
+redis.register_function { function_name = 'ledger_renew', callback = renew, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_generation', callback = generation, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_settle', callback = settle, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_sweep', callback = sweep, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_forget', callback = forget, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_delivered', callback = delivered, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_refuse', callback = refuse, flags = { 'allow-oom' } }

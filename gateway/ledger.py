@@ -14,6 +14,7 @@ None of it expires, and Redis evicts only what expires.
 """
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,9 @@ LEASE_SECONDS = 30
 """How long a request counts as under way after the last sign of life of its LiteLLM."""
 
 PATIENCE_SECONDS = 1.0
+RESERVE_SECONDS = 2 * PATIENCE_SECONDS
+"""A reservation is tried twice."""
+
 _LIBRARY = Path(__file__).with_name("ledger.lua")
 
 
@@ -51,6 +55,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # by the Billing API
     BUSY = "busy"  # requests under way hold what is left
     SPENT = "spent"
+    LATE = "late"  # nobody waits for the reply any more
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ class Question:
     """The state of a budget from before the Billing API was asked about it."""
 
     user: str
-    born: str
+    generation: str
     delivered: str
 
 
@@ -208,23 +213,24 @@ class Ledger:
             LEASE_SECONDS * 1000,
             oldest_seconds * 1000,
             int(asked),
+            int((time.time() + RESERVE_SECONDS) * 1000),
         )
         amount, age_ms, total, spent, reserved, allowance = map(int, numbers)
         return Reply(
             Verdict(verdict), amount, age_ms, total, spent, reserved, allowance, str(words)
         )
 
-    async def ask(self, user: str) -> Question:
-        """Begin to ask the Billing API about a budget."""
-        born, delivered = await self._call("ledger_ask", user)
-        return Question(user, born, delivered)
+    async def ask(self, user: str, generation: str) -> Question | None:
+        """Begin to ask the Billing API about a budget; None if the ledger is not this one."""
+        delivered = await self._call("ledger_ask", user, generation)
+        return None if delivered is None else Question(user, generation, delivered)
 
     async def answer(self, question: Question, *, remaining: int, total: int, words: str) -> None:
         """Take what the Billing API said; it is left out if the ledger was emptied meanwhile."""
         await self._call(
             "ledger_budget",
             question.user,
-            question.born,
+            question.generation,
             question.delivered,
             remaining,
             total,
@@ -243,6 +249,10 @@ class Ledger:
     async def generation(self, name: str) -> str:
         """Name of this ledger; an emptied one takes the given name."""
         return str(await self._call("ledger_generation", name))
+
+    async def forget(self, request_ids: Sequence[str]) -> None:
+        """Release what may have been set aside for requests that were refused all the same."""
+        await self._call("ledger_forget", *request_ids)
 
     async def sweep(self, most: int = 100) -> int:
         """Settle, as estimated, requests that nobody has under way any more: how many."""

@@ -110,6 +110,12 @@ def bridge(engine: DockerClient) -> str:
 @pytest.fixture(scope="session")
 def providers(engine: DockerClient, bridge: str) -> Iterator[Providers]:
     """Model providers on the host."""
+    with provider_container(engine, bridge) as running:
+        yield running
+
+
+@contextmanager
+def provider_container(engine: DockerClient, bridge: str) -> Iterator[Providers]:
     [port] = free_ports(1, address=bridge)
     container = engine.containers.run(
         load_catalog("built").litellm.reference,

@@ -16,6 +16,8 @@ from tests.e2e.tenants import PRICE
 from tests.e2e.waiting import until
 from tests.providers.client import Providers
 
+DAY_SECONDS = 86_400
+
 # Nanos for a token, in and out.
 PROMPT, ANSWER = PRICE["input_per_million"] * 1000, PRICE["output_per_million"] * 1000
 
@@ -59,7 +61,8 @@ class Money:
     def person(self, total: str | None = "1000") -> Payer:
         """Somebody new who chats; without a budget, somebody nobody knows."""
         name = f"person-{secrets.token_hex(4)}@example.com"
-        header = token(secret(self.running, "FORWARD_USER_INFO_HEADER_JWT_SECRET"), name)
+        key = secret(self.running, "FORWARD_USER_INFO_HEADER_JWT_SECRET")
+        header = token(key, name, seconds=DAY_SECONDS)
         gateway = client(self.running, secret(self.running, "OPENAI_API_KEY"))
         gateway.headers.update(header)
         payer = Payer(self, name, gateway)

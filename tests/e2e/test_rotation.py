@@ -97,7 +97,7 @@ def test_the_passwords_of_the_database(tenant: Tenant) -> None:
 
 def test_the_password_of_redis(tenant: Tenant) -> None:
     running = tenant.running
-    old = secret(running, "redis", "requirepass.conf")
+    old = secret(running, "redis", "password")
     assert redis_opens(running, old)
     revoked = Session.sign_in(running, tenant.login)
     revoked.sign_out()
@@ -105,7 +105,7 @@ def test_the_password_of_redis(tenant: Tenant) -> None:
     tenant.rotate("redis")
 
     assert not redis_opens(running, old)
-    assert redis_opens(running, secret(running, "redis", "requirepass.conf"))
+    assert redis_opens(running, secret(running, "redis", "password"))
     tenant.check(replaced={"redis", "litellm", "openwebui"})
     assert tenant.session.valid, "no session is lost"
     assert not revoked.valid, "and none comes back"

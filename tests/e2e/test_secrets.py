@@ -13,12 +13,14 @@ PARTS = ("postgres", "redis", "litellm", "openwebui")
 def secrets_of(running: Running) -> set[str]:
     """Every secret that a container of the tenant holds, read inside it."""
     show = (
-        "for file in /run/secrets/* /run/secrets/env/*; do [ -f $file ] && cat $file && echo; done"
+        "for file in /run/secrets/* /run/secrets/env/*; do"
+        # The password stands in a file of its own, too.
+        " [ -f $file ] && [ $file != /run/secrets/user.conf ] && cat $file && echo; done"
     )
     found: set[str] = set()
     for part in PARTS:
         _, printed = running.run(part, "sh", "-c", show, user="0")
-        found.update(printed.replace("requirepass ", "").split())
+        found.update(printed.split())
     assert len(found) >= 8
     return found
 
