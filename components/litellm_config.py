@@ -126,8 +126,10 @@ def _price(price: Price) -> Json:
     }
     if price.per_image is not None:
         prices["output_cost_per_image"] = float(price.per_image)
-    # With it a caller would choose a price that LiteLLM knows.
-    return prices | {"additional_drop_params": ["service_tier"]}
+    if prices:
+        # With it a caller would choose a price that LiteLLM knows.
+        prices["additional_drop_params"] = ["service_tier"]
+    return prices
 
 
 def _demo_deployments() -> list[Json]:

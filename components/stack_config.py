@@ -19,6 +19,7 @@ from tenants.text import matching
 
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
+SECRET_KEYS = (f"{PROJECT}:providerKeys", f"{PROJECT}:billingKey")
 
 DockerHost = Annotated[str, *matching(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")]
 

@@ -78,7 +78,7 @@ def export(
 ) -> None:
     """Write a tenant as a Compose project; the secrets that are there stay the same.
 
-    Provider keys come from variables such as CLOUDFREEDOM_PROVIDER_KEY_OPENAI.
+    Keys come from variables: CLOUDFREEDOM_PROVIDER_KEY_OPENAI, CLOUDFREEDOM_BILLING_KEY.
     """
     with _told_to_people():
         settings = {"images": images} if images else {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.stack_config import PROJECT
+from components.stack_config import PROJECT, SECRET_KEYS
 from ops.compose import compose_project
 from ops.files import read_config, write_private, write_yaml
 from ops.keys import billing_key, provider_keys
@@ -49,7 +49,7 @@ def export(
     recording = record(
         stack,
         config={f"{PROJECT}:{key}": _handed_over(value) for key, value in config.items()},
-        secret_keys=[f"{PROJECT}:providerKeys", f"{PROJECT}:billingKey"],
+        secret_keys=list(SECRET_KEYS),
         values=values,
         program=root / "__main__.py",
     )

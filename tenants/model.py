@@ -4,7 +4,7 @@ The descriptions below are the documentation of the file: `schema.json`, which e
 read, is generated from them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self, TypeVar
@@ -23,7 +23,7 @@ from pydantic import (
 
 from tenants.duration import Duration
 from tenants.prices import price_problem
-from tenants.problem import Finding, refuse
+from tenants.problem import NEEDED, Finding, refuse
 from tenants.text import matching
 
 DEMO_MODEL = "demo-model"
@@ -127,10 +127,13 @@ Amount = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=9)]
 
 
 class Price(Section):
-    """What a million tokens cost, in the currency of the Billing API."""
+    """What a million tokens cost, in the currency of the Billing API.
 
-    input_per_million: Amount = Field(description="Prompt")
-    output_per_million: Amount = Field(description="Answer")
+    Without any, the model costs what LiteLLM knows.
+    """
+
+    input_per_million: Amount | None = Field(None, description="Prompt")
+    output_per_million: Amount | None = Field(None, description="Answer")
     cached_input_per_million: Amount | None = Field(
         None, description="Prompt that the provider had in its cache; as the rest unless given"
     )
@@ -149,6 +152,15 @@ class Price(Section):
         " image or for speech; without it such requests are refused",
     )
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        # LiteLLM takes what it is told for the whole price: what is left out may cost nothing.
+        given = {name for name, amount in self if amount is not None}
+        needed = ["input_per_million", "output_per_million"] if given - {"request_at_most"} else []
+        needed += ["request_at_most"] if "per_image" in given else []
+        refuse(Finding((name,), "", NEEDED) for name in needed if name not in given)
+        return self
+
 
 class Deployment(Section):
     """One place where a model runs."""
@@ -166,12 +178,19 @@ class Deployment(Section):
     requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
     tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
     price: Price | None = Field(
-        None, description="Needed where LiteLLM does not know the model's price"
+        None,
+        description="Needed where LiteLLM does not know the model's price; for a model of images or"
+        " sound, `request_at_most` is",
     )
 
     @model_validator(mode="after")
     def _price_is_known(self) -> Self:
-        problem = price_problem(self.model) if self.price is None else None
+        price = self.price or Price()
+        problem = price_problem(
+            self.model,
+            tokens=price.input_per_million is not None,
+            at_most=price.request_at_most is not None,
+        )
         if problem:
             refuse([Finding(("model",), self.model, problem)])
         return self
@@ -201,7 +220,7 @@ class ApiKey(Section):
     user: str = Field(
         min_length=1, max_length=254, description="Who pays, as known to the Billing API"
     )
-    models: list[ModelName] | None = Field(None, description="All unless given")
+    models: list[ModelName] | None = Field(None, min_length=1, description="All unless given")
     requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
     tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
 
@@ -262,7 +281,7 @@ class LiteLLM(Service):
     @property
     def model_names(self) -> list[str]:
         """What users and programs may ask for."""
-        return [model.name for model in self.models] or [DEMO_MODEL, DEMO_EMBEDDING]
+        return _names(self.models)
 
     @field_validator("models", "keys")
     @classmethod
@@ -282,23 +301,30 @@ class LiteLLM(Service):
             refuse(_unknown_models(fallbacks, {model.name for model in info.data["models"]}))
         return fallbacks
 
-    @model_validator(mode="after")
-    def _keys_are_for_models_of_this_file(self) -> Self:
-        refuse(
-            Finding(
-                ("keys", number, "models", index),
-                name,
-                f"a model of this file ({', '.join(self.model_names)})",
+    @field_validator("keys")
+    @classmethod
+    def _open_models_of_this_file(cls, keys: list[ApiKey], info: ValidationInfo) -> list[ApiKey]:
+        if "models" in info.data:  # else they are refused themselves
+            names = _names(info.data["models"])
+            refuse(
+                Finding((number, "models", index), name, _known(names))
+                for number, key in enumerate(keys)
+                for index, name in enumerate(key.models or [])
+                if name not in names
             )
-            for number, key in enumerate(self.keys)
-            for index, name in enumerate(key.models or [])
-            if name not in self.model_names
-        )
-        return self
+        return keys
+
+
+def _names(models: list[Model]) -> list[str]:
+    return [model.name for model in models] or [DEMO_MODEL, DEMO_EMBEDDING]
+
+
+def _known(names: Iterable[str]) -> str:
+    return f"a model of this file ({', '.join(sorted(names)) or 'there is none'})"
 
 
 def _unknown_models(fallbacks: Fallbacks, names: set[str]) -> Iterator[Finding]:
-    known = f"a model of this file ({', '.join(sorted(names)) or 'there is none'})"
+    known = _known(names)
     for model, others in fallbacks.items():
         if model not in names:
             yield Finding((model,), "", known)
@@ -368,6 +394,14 @@ class Tenant(Section):
     def account(self) -> str:
         """Who pays for requests of nobody in particular."""
         return (self.billing and self.billing.account) or f"api@{self.slug}"
+
+    @field_validator("billing")
+    @classmethod
+    def _is_said(cls, billing: Billing | None) -> Billing | None:
+        # `billing:` with nothing below it would mean a tenant without budgets.
+        if billing is None:
+            raise ValueError("a mapping, such as {}; without the key `billing` nobody has a budget")
+        return billing
 
     @field_validator("litellm")
     @classmethod

@@ -11,17 +11,36 @@ from pathlib import Path
 
 FILE = Path(__file__).with_name("priced_models.txt")
 
+_BY_TOKENS = ("chat", "responses", "embedding")
+_BY_LENGTH = ("audio_speech", "audio_transcription")
+
 
 @cache
-def priced_models() -> frozenset[str]:
-    """Names such as `openai/gpt-4o`."""
-    return frozenset(FILE.read_text(encoding="utf-8").split())
+def priced_models() -> dict[str, str]:
+    """What a model is for, such as `chat`, by its name, such as `openai/gpt-4o`."""
+    return dict(line.split() for line in FILE.read_text(encoding="utf-8").splitlines())
 
 
-def price_problem(model: str) -> str | None:
-    """What is allowed instead of a model whose price is unknown; None if it is known."""
-    if model in priced_models():
-        return None
+def price_problem(model: str, *, tokens: bool, at_most: bool) -> str | None:
+    """What is allowed instead of a model whose price is unknown; None if it is known.
+
+    Args:
+        model: its name, with the provider's.
+        tokens: whether its tokens are given a price.
+        at_most: whether it is said what one request costs at most.
+    """
+    purpose = priced_models().get(model)
+    if purpose is None:
+        return None if tokens else _unknown(model)
+    if purpose in _BY_LENGTH and tokens:
+        # LiteLLM would count tokens that nobody reports.
+        return "LiteLLM knows its price by the letter or second: under `price`, `request_at_most`"
+    if purpose not in _BY_TOKENS and not at_most:
+        return "what a request of it costs is known afterwards: give `price.request_at_most`"
+    return None
+
+
+def _unknown(model: str) -> str:
     similar = get_close_matches(model, sorted(priced_models()), n=3)
     alternative = f" or one of {', '.join(similar)}" if similar else ""
     return f"LiteLLM knows no price for it: give one under `price`{alternative}"

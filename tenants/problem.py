@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic_core import PydanticCustomError
 
+NEEDED = "needed, and missing"
+
 _REWORDED = {
     r"^(Input|String|List|Decimal input|URL input) should": "must",
     r" after validation, not \d+$": "",
@@ -71,7 +73,7 @@ def not_yaml(file: str, error: yaml.YAMLError | ValueError) -> Problem:
 def in_words(error: Mapping[str, Any]) -> str:
     """What would be right instead of what one of pydantic's errors is about."""
     if error["type"] == "missing":
-        return "needed, and missing"
+        return NEEDED
     if error["type"] == "value_error":
         return f"must be {error['ctx']['error']}"
     text = str(error["msg"])

@@ -13,20 +13,35 @@ from typing import Any
 from tenants.model import Provider
 from tenants.prices import FILE
 
-MODES = ("chat", "responses", "embedding")
+# By what a model is for: the prices of which LiteLLM needs one. A model that speaks for a price per
+# token is none of them, since LiteLLM sees no token of what it says.
+PRICES = {
+    "chat": ("input_cost_per_token",),
+    "responses": ("input_cost_per_token",),
+    "embedding": ("input_cost_per_token",),
+    "image_generation": ("output_cost_per_image", "output_cost_per_image_token"),
+    "audio_speech": ("input_cost_per_character",),
+    "audio_transcription": ("input_cost_per_second",),
+}
 
 
 def priced_models(prices: dict[str, dict[str, Any]]) -> list[str]:
-    """Names, with their provider, of the models that have a price for a prompt's tokens."""
+    """Names, with their provider, of the models that have a price, and what each is for."""
     return sorted(
         {
-            f"{entry['litellm_provider']}/{name.rpartition('/')[2]}"
+            f"{entry['litellm_provider']}/{name.rpartition('/')[2]} {entry['mode']}"
             for name, entry in prices.items()
             if entry.get("litellm_provider") in list(Provider)
-            and entry.get("mode") in MODES
-            and entry.get("input_cost_per_token")
+            and any(entry.get(price) for price in PRICES.get(entry.get("mode", ""), ()))
+            and not _is_live(entry)
         }
     )
+
+
+def _is_live(entry: dict[str, Any]) -> bool:
+    """Whether it answers nothing but calls that stay open, which the gateway does not take."""
+    endpoints = entry.get("supported_endpoints") or [""]
+    return all("/realtime" in endpoint for endpoint in endpoints)
 
 
 if __name__ == "__main__":

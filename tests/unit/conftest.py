@@ -1,17 +1,39 @@
-"""The recording that the unit tests look at: the program, run without any engine."""
+"""What the unit tests look at: a small tenant, and the program, run without any engine."""
 
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
-from components.stack_config import PROJECT
+from components.stack_config import PROJECT, SECRET_KEYS
 from ops.record import Recording, record
 from ops.tools import ROOT
+from tenants.loader import load
+from tenants.model import Tenant
 
-PROVIDER_KEYS = (
-    '{"openai": "key-of-openai", "anthropic": "key-of-anthropic", "gemini": "key-of-gemini"}'
-)
+PARTS = ("postgres", "redis", "litellm", "openwebui")
+KEYS = {
+    "providerKeys": (
+        '{"openai": "key-of-openai", "anthropic": "key-of-anthropic", "gemini": "key-of-gemini"}'
+    ),
+    "billingKey": "key-of-billing",
+}
+
+# Six lines, so that what a test appends starts in line 7, inside of `litellm`.
+ACME = """\
+slug: acme
+name: Acme
+openwebui:
+  port: 3002
+litellm:
+  port: 4002
+"""
+
+
+def load_acme(folder: Path, text: str) -> Tenant:
+    (folder / "acme.yaml").write_text(text, encoding="utf-8")
+    return load("acme", hosts={}, folder=folder)
 
 
 class StableValues:
@@ -27,7 +49,7 @@ def run_program(stack: str, **config: str) -> Recording:
     return record(
         stack,
         config={f"{PROJECT}:{key}": value for key, value in config.items()},
-        secret_keys=[f"{PROJECT}:providerKeys"],
+        secret_keys=list(SECRET_KEYS),
         values=StableValues(),
         program=ROOT / "__main__.py",
     )
@@ -40,4 +62,4 @@ def demo() -> Recording:
 
 @pytest.fixture(scope="session")
 def app() -> Recording:
-    return run_program("app", providerKeys=PROVIDER_KEYS)
+    return run_program("app", **KEYS)

@@ -18,10 +18,11 @@ from components.labels import PART
 from ops.compose import CONTAINER, NETWORK, VOLUME, ExportError, compose_project
 from ops.export import export
 from ops.files import write_private
+from ops.keys import keys_by_path
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
 from ops.values import ValueFile
-from tests.unit.conftest import PROVIDER_KEYS, StableValues, run_program
+from tests.unit.conftest import KEYS, StableValues, run_program
 
 RANDOM = "random:index/randomBytes:RandomBytes"
 DIGEST = "cloudfreedom.files"
@@ -138,7 +139,7 @@ def test_whatever_the_program_declares_otherwise_is_otherwise_in_the_project(
 def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
     stack: str, source: str
 ) -> None:
-    recording = run_program(stack, images=source, providerKeys=PROVIDER_KEYS)
+    recording = run_program(stack, images=source, **KEYS)
     project = compose_project(stack, recording)
     text = yaml.safe_dump(dict(project.file), width=10_000)
     uploaded = {
@@ -151,8 +152,9 @@ def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
         StableValues().random_hex(resource.name, length=32, keepers=resource.inputs["keepers"])
         for resource in recording.of_type(RANDOM)
     ]
-    assert len(generated) == 9
-    secrets = {*uploaded, *generated, *json.loads(PROVIDER_KEYS).values()}
+    assert len(generated) == {"demo": 9, "app": 10}[stack]
+    given = [*json.loads(KEYS["providerKeys"]).values(), KEYS["billingKey"]]
+    secrets = {*uploaded, *generated, *given}
     assert [secret for secret in secrets if secret in text] == []
     assert set(project.environment.values()) == uploaded
 
@@ -322,11 +324,33 @@ def test_a_provider_key_is_quoted_as_compose_reads_it(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, line: str
 ) -> None:
     monkeypatch.setenv("CLOUDFREEDOM_PROVIDER_KEY_OPENAI", key)
-    for name in ("ANTHROPIC", "GEMINI"):
-        monkeypatch.setenv(f"CLOUDFREEDOM_PROVIDER_KEY_{name}", "other")
+    for name in ("PROVIDER_KEY_ANTHROPIC", "PROVIDER_KEY_GEMINI", "BILLING_KEY"):
+        monkeypatch.setenv(f"CLOUDFREEDOM_{name}", "other")
     export("app", root=project, folder=tmp_path / "out")
     env = (tmp_path / "out" / ".env").read_text(encoding="utf-8")
     assert f"LITELLM_RUN_SECRETS_ENV_PROVIDER_KEY_OPENAI={line}\n" in env
+    assert 'LITELLM_RUN_SECRETS_ENV_BILLING_API_KEY="other"\n' in env
+
+
+def test_what_only_pulumi_could_decrypt_is_asked_for(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PROVIDER_KEY_ANTHROPIC", "PROVIDER_KEY_GEMINI"):
+        monkeypatch.setenv(f"CLOUDFREEDOM_{name}", "other")
+    config = "config:\n  cloudfreedom:billingKey: {secure: v1:abc}\n"
+    (project / "Pulumi.app.yaml").write_text(config, encoding="utf-8")
+    with pytest.raises(pulumi.RunError) as raised:
+        export("app", root=project, folder=tmp_path / "out")
+    provider, billing = str(raised.value).splitlines()
+    assert "CLOUDFREEDOM_PROVIDER_KEY_OPENAI" in provider
+    assert "CLOUDFREEDOM_BILLING_KEY" in billing
+
+
+def test_a_key_has_its_place_in_the_config_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFREEDOM_PROVIDER_KEY_OPENAI_EU", "one")
+    monkeypatch.setenv("CLOUDFREEDOM_BILLING_KEY", "two")
+    keys = {"providerKeys.openai-eu": "one", "billingKey": "two"}
+    assert keys.items() <= keys_by_path().items()
 
 
 def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What holds for every resource of every tenant."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,16 +11,15 @@ import yaml
 from ops.compose import CONTAINER, NETWORK, VOLUME
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
-from tests.unit.conftest import PROVIDER_KEYS, StableValues, run_program
+from tests.unit.conftest import KEYS, PARTS, StableValues, run_program
 
 IMAGE = "docker:index/remoteImage:RemoteImage"
 RANDOM = "random:index/randomBytes:RandomBytes"
 STACK = "pulumi:pulumi:Stack"
-PARTS = ["litellm", "openwebui", "postgres", "redis"]
 
 
 def all_resources() -> Iterator[tuple[str, Declared]]:
-    for stack, config in (("demo", {}), ("app", {"providerKeys": PROVIDER_KEYS})):
+    for stack, config in (("demo", {}), ("app", KEYS)):
         for source in ("official", "built"):
             for resource in run_program(stack, images=source, **config).resources:
                 yield f"{source}-{stack}", resource
@@ -106,7 +106,7 @@ def test_health_means_ready(resource: Declared) -> None:
     ready = {
         "postgres": "SELECT 1",
         "redis": "valkey-cli ping | grep -qx PONG",
-        "litellm": "/health/readiness",
+        "litellm": "/health/guard" if resource.name.startswith("app-") else "/health/readiness",
         "openwebui": "/ready",
     }
     part = resource.name.rpartition("-")[2]
@@ -148,27 +148,56 @@ def test_a_secret_is_for_root_where_a_container_starts_as_root(resource: Declare
     ("redis-password", {"redis", "litellm", "openwebui"}),
     ("litellm-master", {"litellm"}),
     ("litellm-openwebui", {"litellm", "openwebui"}),
+    ("litellm-key-reports", {"litellm"}),
     ("litellm-salt", {"litellm"}),
     ("openwebui-session", {"openwebui"}),
     ("openwebui-identity", {"litellm", "openwebui"}),
     ("openwebui-admin", {"openwebui"}),
 ])  # fmt: skip
 def test_a_secret_is_held_only_where_it_is_needed(
-    demo: Recording, secret: str, holders: set[str]
+    app: Recording, secret: str, holders: set[str]
 ) -> None:
     keepers = {"rotation": "1"}
-    value = StableValues().random_hex(f"demo-{secret}", length=32, keepers=keepers)
-    assert holders == {
-        container.name.removeprefix("demo-")
-        for container in demo.of_type(CONTAINER)
-        if any(value in upload["content"] for upload in container.inputs["uploads"])
+    value = StableValues().random_hex(f"app-{secret}", length=32, keepers=keepers)
+    assert holders_of(app, value) == holders
+
+
+@pytest.mark.parametrize("key", [*json.loads(KEYS["providerKeys"]).values(), KEYS["billingKey"]])
+def test_a_key_that_was_given_is_held_by_the_gateway_only(app: Recording, key: str) -> None:
+    assert holders_of(app, key) == {"litellm"}
+
+
+def test_the_gateway_has_a_variable_for_each_of_its_keys(app: Recording, demo: Recording) -> None:
+    def variables(recording: Recording) -> set[str]:
+        [gateway] = [c for c in recording.of_type(CONTAINER) if c.name.endswith("-litellm")]
+        return {upload["file"].rpartition("/")[2] for upload in gateway.inputs["uploads"]}
+
+    assert variables(app) - variables(demo) == {
+        "API_KEY_REPORTS",
+        "BILLING_API_KEY",
+        "PROVIDER_KEY_OPENAI",
+        "PROVIDER_KEY_ANTHROPIC",
+        "PROVIDER_KEY_GEMINI",
+    }
+    assert variables(demo) - variables(app) == set()
+
+
+def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) -> None:
+    [gateway] = [c for c in demo.of_type(CONTAINER) if c.name == "demo-litellm"]
+    folder = "/etc/litellm/gateway/"
+    uploaded = {upload["file"] for upload in gateway.inputs["uploads"]}
+    code = [path for path in (ROOT / "gateway").iterdir() if path.suffix in (".py", ".lua")]
+    assert {path for path in uploaded if path.startswith(folder)} == {
+        f"{folder}{path.name}" for path in code
     }
 
 
-def test_what_is_exported_in_plain_is_no_secret(demo: Recording) -> None:
-    secret = {name for name, value in demo.outputs.items() if isinstance(value, Secret)}
-    assert secret == {"openwebui_admin_password", "litellm_master_key"}
-    assert set(demo.outputs) - secret == {"openwebui_url", "openwebui_admin_email", "litellm_url"}
+def test_what_is_exported_in_plain_is_no_secret(demo: Recording, app: Recording) -> None:
+    secret = {name for name, value in app.outputs.items() if isinstance(value, Secret)}
+    plain = {"openwebui_url", "openwebui_admin_email", "litellm_url"}
+    assert secret == {"openwebui_admin_password", "litellm_master_key", "litellm_key_reports"}
+    assert set(app.outputs) - secret == plain
+    assert set(app.outputs) - set(demo.outputs) == {"litellm_key_reports"}
 
 
 @of_type(CONTAINER)
@@ -247,7 +276,7 @@ def test_a_secret_is_long_and_only_lasting_ones_are_protected(resource: Declared
 def test_two_ports_are_published_on_the_bind_address(
     stack: str, bind: str, ports: dict[str, int]
 ) -> None:
-    recording = run_program(stack, providerKeys=PROVIDER_KEYS)
+    recording = run_program(stack, **KEYS)
     published = {
         container.name.rpartition("-")[2]: (port["ip"], port["external"])
         for container in recording.of_type(CONTAINER)
@@ -270,6 +299,15 @@ def test_everything_on_the_host_is_labelled(demo: Recording) -> None:
         for resource in demo.of_type(token):
             labels = {label["label"]: label["value"] for label in resource.inputs["labels"]}
             assert labels["cloudfreedom.tenant"] == "demo"
+
+
+def holders_of(recording: Recording, value: str) -> set[str]:
+    """Parts that a secret is given to."""
+    return {
+        container.name.rpartition("-")[2]
+        for container in recording.of_type(CONTAINER)
+        if any(value in upload["content"] for upload in container.inputs["uploads"])
+    }
 
 
 def secrets_in(value: Any) -> Iterator[Secret]:

@@ -9,8 +9,8 @@ from docker.errors import ImageNotFound
 
 from images import build, catalog
 from images.catalog import ImageError, load_catalog
+from tests.unit.conftest import PARTS
 
-PARTS = ("postgres", "redis", "litellm", "openwebui")
 LITELLM = "ghcr.io/berriai/litellm-non_root"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

@@ -10,15 +10,8 @@ import yaml
 
 from components.litellm_config import litellm_config, provider_key_env
 from tenants.loader import FOLDER, load, stacks
+from tests.unit.conftest import ACME, load_acme
 
-HEAD = """\
-slug: acme
-name: Acme
-openwebui:
-  port: 3002
-litellm:
-  port: 4002
-"""
 MODELS = """\
   models:
     - name: small
@@ -31,8 +24,7 @@ MODELS = """\
 
 
 def config(folder: Path, text: str = "") -> dict[str, Any]:
-    (folder / "acme.yaml").write_text(HEAD + text, encoding="utf-8")
-    return litellm_config(load("acme", hosts={}, folder=folder))
+    return litellm_config(load_acme(folder, ACME + text))
 
 
 def deployment(folder: Path, text: str) -> dict[str, Any]:
@@ -74,6 +66,40 @@ def test_a_deployment_says_nothing_that_litellm_knows_better(tmp_path: Path) -> 
         "api_key": "os.environ/PROVIDER_KEY_ANTHROPIC",
         "weight": 1,
     }
+
+
+@pytest.mark.parametrize(("part", "name", "expected"), [
+    ("cached_input_per_million: 0.5", "cache_read_input_token_cost", 5e-07),
+    ("cached_input_per_million: 0", "cache_read_input_token_cost", 0),
+    ("cache_write_per_million: 5", "cache_creation_input_token_cost", 5e-06),
+    ("reasoning_per_million: 20", "output_cost_per_reasoning_token", 2e-05),
+    ("audio_input_per_million: 40", "input_cost_per_audio_token", 4e-05),
+    ("audio_output_per_million: 80", "output_cost_per_audio_token", 8e-05),
+    ("per_image: 0.04, request_at_most: 0.16", "output_cost_per_image", 0.04),
+])  # fmt: skip
+def test_a_part_of_a_price_has_the_name_that_litellm_charges_by(
+    tmp_path: Path, part: str, name: str, expected: float
+) -> None:
+    whole = "input_per_million: 2.5, output_per_million: 10"
+    plain = deployment(tmp_path, f"{{model: openai/our-own, price: {{{whole}}}}}")
+    priced = deployment(tmp_path, f"{{model: openai/our-own, price: {{{whole}, {part}}}}}")
+    assert priced["litellm_params"] == {**plain["litellm_params"], name: expected}
+
+
+def test_what_is_set_aside_is_no_price_and_stays_exact(tmp_path: Path) -> None:
+    text = "{model: openai/gpt-image-1, price: {request_at_most: '0.250000001'}}"
+    image = deployment(tmp_path, text)
+    assert image["model_info"]["request_at_most"] == "0.250000001"
+    assert set(image["litellm_params"]) == {"model", "api_key", "weight"}
+
+
+@pytest.mark.parametrize(("text", "callbacks"), [
+    ("", None), ("billing: {}\n", ["gateway.guard.guard"]),
+])  # fmt: skip
+def test_budgets_are_guarded_where_there_is_a_billing_api(
+    tmp_path: Path, text: str, callbacks: list[str] | None
+) -> None:
+    assert config(tmp_path, text)["litellm_settings"].get("callbacks") == callbacks
 
 
 def test_deployments_of_a_model_share_its_name_and_differ_in_their_id(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.stack_config import LOCAL_DOCKER, docker_hosts
+from components.stack_config import LOCAL_DOCKER, StackConfig, docker_hosts
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording
 from ops.tools import ROOT
 from tenants.loader import stacks
-from tests.unit.conftest import PROVIDER_KEYS, run_program
+from tests.unit.conftest import KEYS, run_program
 
 RANDOM = "random:index/randomBytes:RandomBytes"
 HIDDEN = "sk-hidden"
-KEYS = "dockerHost, images, imageOverrides, rotation, providerKeys, billingKey"
+KNOWN = "dockerHost, images, imageOverrides, rotation, providerKeys, billingKey"
 
 
 def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
@@ -31,12 +31,13 @@ def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
     ("rotation", '{"redis": "2"}', "rotation.redis: must be a valid integer"),
     ("rotation", '{"redis": true}', "rotation.redis: must be a valid integer"),
     ("rotation", "2", "rotation: must be a mapping"),
-    ("colour", "red", f"colour: unknown key; known are {KEYS}"),
-    ("rotation.postgres", "2", f"rotation.postgres: unknown key; known are {KEYS}"),
+    ("colour", "red", f"colour: unknown key; known are {KNOWN}"),
+    ("rotation.postgres", "2", f"rotation.postgres: unknown key; known are {KNOWN}"),
     ("images", "mine", "images: must be 'official' or 'built'"),
     ("imageOverrides", "litellm:v1.2.3", "imageOverrides: must be a mapping"),
     ("providerKeys", HIDDEN, "providerKeys: must be a mapping"),
     ("providerKeys", f'{{"openai": ["{HIDDEN}"]}}', "providerKeys.openai: must be a valid string"),
+    ("billingKey", f'["{HIDDEN}"]', "billingKey: must be a valid string"),
 ])  # fmt: skip
 def test_a_bad_value(key: str, value: str, problem: str) -> None:
     assert refusal("demo", {key: value}) == [f"Pulumi.demo.yaml: cloudfreedom:{problem}"]
@@ -60,33 +61,51 @@ def test_all_problems_come_at_once_and_none_shows_a_key() -> None:
     problems = refusal("demo", {
         "images": "mine",
         "providerKeys": f'{{"openai": {{"{HIDDEN}": "{HIDDEN}"}}, "gemini": ["{HIDDEN}"]}}',
+        "billingKey": f'{{"key": "{HIDDEN}"}}',
         "key": HIDDEN,
     })  # fmt: skip
     assert [problem.split(": ")[1] for problem in problems] == [
         "cloudfreedom:images",
         "cloudfreedom:providerKeys.openai",
         "cloudfreedom:providerKeys.gemini",
+        "cloudfreedom:billingKey",
         "cloudfreedom:key",
     ]
     assert HIDDEN not in "".join(problems)
 
 
-def test_a_missing_provider_key_is_told_how_to_set_it() -> None:
+def test_all_missing_keys_come_at_once_and_each_is_told_how_to_set_it() -> None:
     missing = [("gpt-5", "openai"), ("claude-sonnet", "anthropic"), ("gemini-pro", "gemini")]
-    for problem, (model, key) in zip(refusal("app", {}), missing, strict=True):
-        assert problem.startswith(
+    *providers, billing = refusal("app", {})
+    for problem, (model, key) in zip(providers, missing, strict=True):
+        assert problem == (
             f"tenants/app.yaml: model {model} needs the provider key '{key}':"
             f" pulumi config set --secret --path providerKeys.{key}"
+            f" (or, for an export to Compose, set CLOUDFREEDOM_PROVIDER_KEY_{key.upper()})"
         )
-        assert f"CLOUDFREEDOM_PROVIDER_KEY_{key.upper()}" in problem
+    assert billing == (
+        "tenants/app.yaml: `billing` needs a key: pulumi config set --secret billingKey"
+        " (or, for an export to Compose, set CLOUDFREEDOM_BILLING_KEY)"
+    )
 
 
 @pytest.mark.parametrize("anthropic", ["", ', "anthropic": ""', ', "anthropic": " "'])
 def test_only_what_is_missing_is_asked_for(anthropic: str) -> None:
     keys = f'{{"openai": "{HIDDEN}", "gemini": "{HIDDEN}"{anthropic}}}'
-    [problem] = refusal("app", {"providerKeys": keys})
+    [problem] = refusal("app", {"providerKeys": keys, "billingKey": HIDDEN})
     assert "model claude-sonnet needs the provider key 'anthropic'" in problem
     assert HIDDEN not in problem
+
+
+@pytest.mark.parametrize("config", [{}, {"billingKey": ""}, {"billingKey": " "}])
+def test_a_tenant_with_billing_needs_its_key(config: Mapping[str, str]) -> None:
+    [problem] = refusal("app", {"providerKeys": KEYS["providerKeys"], **config})
+    assert "`billing` needs a key" in problem
+
+
+def test_no_key_is_shown_with_the_config() -> None:
+    config = StackConfig(provider_keys={"openai": HIDDEN}, billing_key=HIDDEN)
+    assert HIDDEN not in repr(config)
 
 
 def test_a_stack_without_a_tenant_file() -> None:
@@ -130,17 +149,17 @@ LITELLM, OPENWEBUI, POSTGRES, REDIS = "litellm", "openwebui", "postgres", "redis
 @pytest.mark.parametrize(("secret", "values", "containers"), [
     (POSTGRES, {"litellm-database", "openwebui-database"}, {POSTGRES, LITELLM, OPENWEBUI}),
     (REDIS, {"redis-password"}, {REDIS, LITELLM, OPENWEBUI}),
-    (LITELLM, {"litellm-master", "litellm-openwebui"}, {LITELLM, OPENWEBUI}),
+    (LITELLM, {"litellm-master", "litellm-openwebui", "litellm-key-reports"}, {LITELLM, OPENWEBUI}),
     (OPENWEBUI, {"openwebui-session", "openwebui-identity"}, {LITELLM, OPENWEBUI}),
 ])  # fmt: skip
 def test_a_rotation_changes_its_values_wherever_they_are_used_and_nothing_else(
-    demo: Recording, secret: str, values: set[str], containers: set[str]
+    app: Recording, secret: str, values: set[str], containers: set[str]
 ) -> None:
-    rotated = run_program("demo", rotation=f'{{"{secret}": 2}}')
-    expected = {f"RandomBytes demo-{name}" for name in values}
-    expected |= {f"Container demo-{name}" for name in containers}
-    assert changed(demo, rotated) == expected
-    for before, after in zip(demo.of_type(CONTAINER), rotated.of_type(CONTAINER), strict=True):
+    rotated = run_program("app", rotation=f'{{"{secret}": 2}}', **KEYS)
+    expected = {f"RandomBytes app-{name}" for name in values}
+    expected |= {f"Container app-{name}" for name in containers}
+    assert changed(app, rotated) == expected
+    for before, after in zip(app.of_type(CONTAINER), rotated.of_type(CONTAINER), strict=True):
         assert without_uploads(before) == without_uploads(after)
 
 
@@ -155,7 +174,7 @@ def test_litellm_without_a_database_is_left_alone_when_its_password_changes() ->
 
 def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
     every = '{"postgres": 2, "redis": 3, "litellm": 4, "openwebui": 5}'
-    rotated = run_program("app", rotation=every, providerKeys=PROVIDER_KEYS)
+    rotated = run_program("app", rotation=every, **KEYS)
     changes = changed(app, rotated)
     made = {f"RandomBytes {resource.name}" for resource in app.of_type(RANDOM)}
     assert made - changes == {"RandomBytes app-litellm-salt", "RandomBytes app-openwebui-admin"}

@@ -8,19 +8,11 @@ import pytest
 from components.stack_config import LOCAL_DOCKER
 from tenants.duration import seconds
 from tenants.loader import FOLDER, load, load_all, stacks
-from tenants.model import CacheMode, Tenant
+from tenants.model import CacheMode
 from tenants.problem import TenantError
-from tools import schema
+from tests.unit.conftest import ACME, load_acme
+from tools import prices, schema
 
-# Six lines, so that what a test appends starts in line 7, inside of `litellm`.
-ACME = """\
-slug: acme
-name: Acme
-openwebui:
-  port: 3002
-litellm:
-  port: 4002
-"""
 BETA = ACME.replace("acme", "beta").replace("3002", "3003").replace("4002", "4003")
 
 GPT = "      deployments: [{model: openai/gpt-4o}]\n"
@@ -29,6 +21,11 @@ DEPLOYMENT = "  models:\n    - name: a\n      deployments:\n        - model: ope
 UNPRICED = DEPLOYMENT.replace("gpt-4o", "our-own")
 
 SECTIONS = "slug, name, domain, bind, openwebui, litellm, postgres, redis, billing, pocketbase"
+PRICES = (
+    "input_per_million, output_per_million, cached_input_per_million, cache_write_per_million,"
+    " reasoning_per_million, audio_input_per_million, audio_output_per_million, per_image,"
+    " request_at_most"
+)
 INTEGER = "must be a valid integer"
 DURATION = "must be a whole number and a unit, such as 90s, 30m, 12h or 7d"
 
@@ -43,11 +40,6 @@ def folder(tmp_path: Path) -> Path:
 def write(folder: Path, files: Mapping[str, str]) -> None:
     for stack, text in files.items():
         (folder / f"{stack}.yaml").write_text(text, encoding="utf-8")
-
-
-def acme(folder: Path, text: str) -> Tenant:
-    write(folder, {"acme": text})
-    return load("acme", hosts={}, folder=folder)
 
 
 def problems_of(folder: Path, text: str) -> list[str]:
@@ -75,7 +67,13 @@ def problems_in_acme(folder: Path, *, hosts: Mapping[str, str]) -> list[str]:
      " known here: strategy, retries, timeout, allowed_failures, cooldown"),
     (f"{DEPLOYMENT}          price: {{input_per_million: 1, output_per_million: 1, cached: 0}}\n",
      "11: litellm.models.0.deployments.0.price.cached = 0: unknown key;"
-     " known here: input_per_million, output_per_million"),
+     f" known here: {PRICES}"),
+    ("billing:\n  path: /check\n",
+     '8: billing.path = "/check": unknown key;'
+     " known here: url, check_path, log_path, batch, grace, account, markup_percent"),
+    ("  keys:\n    - name: reports\n      user: it\n      key: sk-1\n",
+     '10: litellm.keys.0.key = "sk-1": unknown key;'
+     " known here: name, user, models, requests_per_minute, tokens_per_minute"),
 ])  # fmt: skip
 def test_an_unknown_key(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, ACME + text) == [problem]
@@ -96,6 +94,10 @@ def test_an_unknown_key(folder: Path, text: str, problem: str) -> None:
     ("domain: 5\n", "7: domain = 5: must be a valid string"),
     ("billing: https://billing.example.com\n",
      '7: billing = "https://billing.example.com": must be a mapping'),
+    ("billing:\n",
+     "7: billing = null: must be a mapping, such as {};"
+     " without the key `billing` nobody has a budget"),
+    ("billing: {grace: 600}\n", f"7: billing.grace = 600: {DURATION}"),
 ])  # fmt: skip
 def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, ACME + text) == [problem]
@@ -117,6 +119,27 @@ def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> Non
     (f"{UNPRICED}          price: {{input_per_million: -1, output_per_million: 2}}\n",
      "11: litellm.models.0.deployments.0.price.input_per_million = -1:"
      " must be greater than or equal to 0"),
+    ("billing: {check_path: check}\n",
+     '7: billing.check_path = "check": must be a path that starts with /'),
+    ("billing: {log_path: '/log?usage'}\n",
+     '7: billing.log_path = "/log?usage": must be a path that starts with /'),
+    ("billing: {batch: 0}\n", "7: billing.batch = 0: must be greater than or equal to 1"),
+    ("billing: {batch: 1001}\n", "7: billing.batch = 1001: must be less than or equal to 1000"),
+    ("billing: {account: ''}\n", "7: billing.account: must have at least 1 character"),
+    ("billing: {markup_percent: -1}\n",
+     "7: billing.markup_percent = -1: must be greater than or equal to 0"),
+    ("billing: {markup_percent: 1000.5}\n",
+     "7: billing.markup_percent = 1000.5: must be less than or equal to 1000"),
+    ("billing: {markup_percent: 0.125}\n",
+     "7: billing.markup_percent = 0.125: must have no more than 2 decimal places"),
+    ("  keys: [{name: Reports, user: it}]\n",
+     '7: litellm.keys.0.name = "Reports": must be up to 31 small letters, digits and dashes'),
+    ("  keys: [{name: reports, user: ''}]\n",
+     "7: litellm.keys.0.user: must have at least 1 character"),
+    ("  keys: [{name: reports, user: it, models: []}]\n",
+     "7: litellm.keys.0.models = []: must have at least 1 item"),
+    ("  keys: [{name: reports, user: it, requests_per_minute: 0}]\n",
+     "7: litellm.keys.0.requests_per_minute = 0: must be greater than or equal to 1"),
 ])  # fmt: skip
 def test_a_value_out_of_range(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, ACME + text) == [problem]
@@ -137,7 +160,7 @@ def test_a_needed_value_that_is_not_allowed(folder: Path, old: str, new: str, pr
 
 @pytest.mark.parametrize("slug", ["a", "a1", "a-b", "a" * 30])
 def test_a_good_slug(folder: Path, slug: str) -> None:
-    assert acme(folder, ACME.replace("acme", slug)).slug == slug
+    assert load_acme(folder, ACME.replace("acme", slug)).slug == slug
 
 
 @pytest.mark.parametrize("slug", ["1a", "-a", "a-", "a_b", "a.b", "a" * 31, "ä", "a b"])
@@ -174,10 +197,67 @@ def test_a_model_without_a_known_price_is_told_what_it_may_have_been(folder: Pat
 
 def test_a_model_with_a_price_of_its_own_needs_no_known_one(folder: Path) -> None:
     price = "          price: {input_per_million: 1.5, output_per_million: 2}\n"
-    [model] = acme(folder, ACME + UNPRICED + price).litellm.models
+    [model] = load_acme(folder, ACME + UNPRICED + price).litellm.models
     given = model.deployments[0].price
     assert given
     assert (str(given.input_per_million), str(given.output_per_million)) == ("1.5", "2")
+
+
+PRICE = "litellm.models.0.deployments.0.price"
+MODEL = "10: litellm.models.0.deployments.0.model"
+
+
+@pytest.mark.parametrize(("model", "price", "problems"), [
+    ("gpt-4o", "{}", []),
+    ("gpt-4o", "{request_at_most: 1}", []),
+    ("gpt-4o", "{reasoning_per_million: 5}",
+     [f"11: {PRICE}.input_per_million: needed, and missing",
+      f"11: {PRICE}.output_per_million: needed, and missing"]),
+    ("gpt-4o", "{input_per_million: 5, audio_input_per_million: 9}",
+     [f"11: {PRICE}.output_per_million: needed, and missing"]),
+    ("our-own", "{input_per_million: 0, output_per_million: 0, per_image: 0.04}",
+     [f"11: {PRICE}.request_at_most: needed, and missing"]),
+    ("our-own",
+     "{input_per_million: 0, output_per_million: 0, per_image: 0.04, request_at_most: 0.16}", []),
+    ("gpt-image-1", "{request_at_most: 0.25}", []),
+    ("gpt-image-1", "{input_per_million: 5, output_per_million: 40}",
+     [f'{MODEL} = "openai/gpt-image-1": what a request of it costs is known afterwards:'
+      " give `price.request_at_most`"]),
+    ("tts-1", "{}",
+     [f'{MODEL} = "openai/tts-1": what a request of it costs is known afterwards:'
+      " give `price.request_at_most`"]),
+    ("whisper-1", "{request_at_most: 0.6}", []),
+    ("whisper-1", "{input_per_million: 5, output_per_million: 5, request_at_most: 0.6}",
+     [f'{MODEL} = "openai/whisper-1": LiteLLM knows its price by the letter or second:'
+      " under `price`, `request_at_most`"]),
+])  # fmt: skip
+def test_a_price_that_is_not_whole(
+    folder: Path, model: str, price: str, problems: list[str]
+) -> None:
+    text = f"{DEPLOYMENT.replace('gpt-4o', model)}          price: {price}\n"
+    assert problems_of(folder, ACME + text) == problems
+
+
+def test_a_model_is_listed_with_what_it_is_for_if_litellm_can_charge_for_it() -> None:
+    speech = {"mode": "audio_speech", "litellm_provider": "openai"}
+    hearing = {"mode": "audio_transcription", "input_cost_per_second": 1e-4}
+    image = {"mode": "image_generation", "litellm_provider": "gemini"}
+    assert prices.priced_models({
+        "gpt": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6},
+        "free": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0},
+        "other": {"litellm_provider": "mistral", "mode": "chat", "input_cost_per_token": 1e-6},
+        "gemini/image": {**image, "output_cost_per_image": 0.04},
+        "low/1024-x-1024/image": {**image, "input_cost_per_image": 0.01},
+        "tts": {**speech, "input_cost_per_character": 1e-5},
+        "tts-by-tokens": {**speech, "input_cost_per_token": 1e-6},
+        "whisper": {"litellm_provider": "openai", **hearing},
+        "live": {"litellm_provider": "openai", **hearing, "supported_endpoints": ["/v1/realtime"]},
+    }) == [
+        "gemini/image image_generation",
+        "openai/gpt chat",
+        "openai/tts audio_speech",
+        "openai/whisper audio_transcription",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "problems"), [
@@ -201,10 +281,42 @@ def test_a_fallback_without_any_model(folder: Path) -> None:
     ]
 
 
-def test_a_model_name_stands_once(folder: Path) -> None:
-    assert problems_of(folder, ACME + MODELS.replace("name: b", "name: a")) == [
-        '10: litellm.models.1.name = "a": a name not used above'
-    ]
+REPORTS = "  keys:\n    - {name: reports, user: reports@example.com, models: [a]}\n"
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    (MODELS.replace("name: b", "name: a"),
+     '10: litellm.models.1.name = "a": a name not used above'),
+    (f"{MODELS}{REPORTS}    - {{name: reports, user: it}}\n",
+     '14: litellm.keys.1.name = "reports": a name not used above'),
+])  # fmt: skip
+def test_a_name_stands_once(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, ACME + text) == [problem]
+
+
+@pytest.mark.parametrize(("text", "problems"), [
+    (MODELS + REPORTS, []),
+    (MODELS + REPORTS.replace("[a]", "[b, c]"),
+     ['13: litellm.keys.0.models.1 = "c": a model of this file (a, b)']),
+    (REPORTS, ['8: litellm.keys.0.models.0 = "a":'
+               " a model of this file (demo-embedding, demo-model)"]),
+    (REPORTS.replace("[a]", "[demo-model]"), []),
+    # What is wrong with the models is told alone.
+    (MODELS.replace("gpt-4o", "gpt-image-1", 1) + REPORTS.replace("[a]", "[c]"),
+     ['9: litellm.models.0.deployments.0.model = "openai/gpt-image-1":'
+      " what a request of it costs is known afterwards: give `price.request_at_most`"]),
+])  # fmt: skip
+def test_a_key_opens_models_of_the_file(folder: Path, text: str, problems: list[str]) -> None:
+    assert problems_of(folder, ACME + text) == problems
+
+
+@pytest.mark.parametrize(("text", "account"), [
+    ("", "api@acme"),
+    ("billing: {}\n", "api@acme"),
+    ("billing: {account: team@example.com}\n", "team@example.com"),
+])  # fmt: skip
+def test_somebody_pays_for_requests_of_nobody(folder: Path, text: str, account: str) -> None:
+    assert load_acme(folder, ACME + text).account == account
 
 
 @pytest.mark.parametrize(("text", "problem"), [
@@ -288,7 +400,7 @@ def test_fallbacks_are_no_problem_of_their_own_when_the_models_are_one(folder: P
     ("'off'", CacheMode.OFF), ("opt-in", CacheMode.OPT_IN),
 ])  # fmt: skip
 def test_a_cache_mode_needs_no_quotes(folder: Path, mode: str, expected: CacheMode) -> None:
-    assert acme(folder, f"{ACME}  cache: {{mode: {mode}}}\n").litellm.cache.mode is expected
+    assert load_acme(folder, f"{ACME}  cache: {{mode: {mode}}}\n").litellm.cache.mode is expected
 
 
 def test_a_long_value_is_cut(folder: Path) -> None:
@@ -430,10 +542,11 @@ def test_what_the_demo_file_leaves_out() -> None:
             },
             "cache": {"mode": "opt-in", "ttl": 3600},
             "rate_limits": {"requests_per_minute": None, "tokens_per_minute": None},
+            "keys": [],
         },
         "postgres": {"memory_mb": 512, "cpus": "1"},
         "redis": {"memory_mb": 256, "cpus": "1"},
-        "billing": {"url": "http://billing-api:3000/"},
+        "billing": None,
         "pocketbase": {"url": "http://pocketbase-core:8090/"},
     }
 
@@ -443,7 +556,7 @@ def test_the_demo_file_is_short() -> None:
 
 
 def test_nobody_makes_an_account_unless_the_file_says_so(folder: Path) -> None:
-    assert not acme(folder, ACME).openwebui.signup
+    assert not load_acme(folder, ACME).openwebui.signup
 
 
 def test_the_committed_schema_is_that_of_the_model() -> None:

@@ -1,0 +1,118 @@
+"""What the code inside LiteLLM is told about a tenant."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.gateway_config import api_key_env, gateway_config
+from ops.compose import CONTAINER
+from ops.record import Recording
+from tests.unit.conftest import ACME, load_acme
+
+MODELS = """\
+  models:
+    - name: small
+      deployments: [{model: openai/gpt-4o-mini}]
+    - name: big
+      deployments: [{model: anthropic/claude-sonnet-4-5}]
+    - name: long
+      deployments: [{model: gemini/gemini-2.5-pro}]
+"""
+
+
+def test_a_tenant_without_anything(tmp_path: Path) -> None:
+    assert gateway_config(load_acme(tmp_path, ACME)) == {
+        "tenant": "acme",
+        "account": "api@acme",
+        "billing": None,
+        "markup_percent": "0",
+        "person": {"requests_per_minute": None, "tokens_per_minute": None},
+        "keys": [],
+        "longest_request_seconds": 1860,
+    }
+
+
+def test_a_tenant_with_everything(tmp_path: Path) -> None:
+    text = f"""{ACME}{MODELS}
+  rate_limits: {{requests_per_minute: 20, tokens_per_minute: 9000}}
+  keys:
+    - name: reports
+      user: reports@example.com
+      models: [big, small]
+      requests_per_minute: 60
+    - name: night-batch
+      user: batch@example.com
+      tokens_per_minute: 100000
+billing:
+  url: https://billing.example.com/v2/
+  check_path: /check
+  log_path: /log
+  batch: 1
+  grace: 5m
+  account: team@example.com
+  markup_percent: 12.50
+"""
+    assert gateway_config(load_acme(tmp_path, text)) == {
+        "tenant": "acme",
+        "account": "team@example.com",
+        "billing": {
+            "url": "https://billing.example.com/v2",
+            "check_path": "/check",
+            "log_path": "/log",
+            "batch": 1,
+            "grace_seconds": 300,
+        },
+        "markup_percent": "12.5",
+        "person": {"requests_per_minute": 20, "tokens_per_minute": 9000},
+        "keys": [
+            {
+                "name": "reports",
+                "user": "reports@example.com",
+                "models": ["big", "small"],
+                "requests_per_minute": 60,
+                "tokens_per_minute": None,
+            },
+            {
+                "name": "night-batch",
+                "user": "batch@example.com",
+                "models": None,
+                "requests_per_minute": None,
+                "tokens_per_minute": 100_000,
+            },
+        ],
+        "longest_request_seconds": 1860,
+    }
+
+
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("  routing: {timeout: 30s, retries: 0}\n", 30 + 60),
+    ("  routing: {timeout: 30s, retries: 3}\n", 30 * 4 + 60),
+    (f"{MODELS}  routing: {{timeout: 30s, retries: 1}}\n"
+     "  fallbacks: {small: [big], big: [small, long]}\n", 30 * 2 * 3 + 60),
+    (f"{MODELS}  routing: {{timeout: 30s, retries: 1}}\n"
+     "  fallbacks: {small: [big]}\n"
+     "  context_window_fallbacks: {small: [long, big]}\n", 30 * 2 * 3 + 60),
+])  # fmt: skip
+def test_a_request_may_take_every_try_everywhere(tmp_path: Path, text: str, seconds: int) -> None:
+    told = gateway_config(load_acme(tmp_path, ACME + text))
+    assert told["longest_request_seconds"] == seconds
+
+
+@pytest.mark.parametrize(("name", "variable"), [
+    ("reports", "API_KEY_REPORTS"), ("night-batch", "API_KEY_NIGHT_BATCH"),
+])  # fmt: skip
+def test_a_key_has_its_variable(name: str, variable: str) -> None:
+    assert api_key_env(name) == variable
+
+
+def test_it_is_beside_the_code_with_and_without_billing(demo: Recording, app: Recording) -> None:
+    for recording, slug in ((demo, "demo"), (app, "app")):
+        [text] = [
+            upload["content"]
+            for container in recording.of_type(CONTAINER)
+            for upload in container.inputs["uploads"]
+            if upload["file"] == "/etc/litellm/gateway.json"
+        ]
+        told = json.loads(text)
+        assert (told["tenant"], told["billing"] is None) == (slug, slug == "demo")
