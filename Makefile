@@ -1,7 +1,7 @@
 # Everything works on a bare Debian 12 or 13; `make demo` and `make test` need nothing else.
 PYTHON := .venv/bin/python
 
-.PHONY: demo test lint unit bench clean
+.PHONY: demo test lint unit soak bench clean
 
 demo: .venv/demo  ## Bring the demo tenant up and print how to use it
 	@.venv/bin/cloudfreedom demo
@@ -19,6 +19,9 @@ lint: .venv/test
 
 unit: .venv/test
 	$(PYTHON) -m pytest tests/unit
+
+soak: .venv/test  ## Kill whatever keeps budgets, for 50 rounds
+	SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/e2e/test_budget_faults.py -s
 
 bench: .venv/test  ## Ratios, measured side by side
 	$(PYTHON) -m tests.bench

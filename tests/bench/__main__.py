@@ -20,6 +20,8 @@ from docker import DockerClient
 
 from components.labels import TENANT
 from ops.way import PulumiWay, Way
+from tests.bench.guard import guard
+from tests.bench.outbox import outbox
 from tests.e2e import ways
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import beta
@@ -47,6 +49,8 @@ def main() -> None:
         rows.append(memory_at_rest(client))
         rows.append(no_op_preview(pulumi, Path(folder, "empty")))
         remove(client, pulumi, project)
+        rows.append(outbox(client))
+        rows.extend(guard(client, Path(folder, "guard"), "compose"))
     print("\n".join(rows))
 
 

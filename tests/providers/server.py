@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import sys
 import time
 import uuid
 from collections import defaultdict
@@ -439,7 +440,16 @@ def count(endpoint: Endpoint, behaviour: Behaviour, body: Json, text: str) -> Us
         prompt = sum(words(body.get(key)) for key in endpoint.prompt)
     if completion is None:
         completion = words(text)
-    return Usage(prompt_tokens=prompt, completion_tokens=completion if endpoint.stream else 0)
+    completion = min(completion, longest(body)) if endpoint.stream else 0
+    return Usage(prompt_tokens=prompt, completion_tokens=completion)
+
+
+def longest(body: Json) -> int:
+    """Tokens that the caller wants at most; whoever asks for less pays for less."""
+    config = body.get("generationConfig") or {}
+    names = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+    limits = [body.get(name) for name in names] + [config.get("maxOutputTokens")]
+    return min((limit for limit in limits if limit), default=sys.maxsize)
 
 
 def words(prompt: object) -> int:
