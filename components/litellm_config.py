@@ -109,14 +109,19 @@ def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: 
 
 
 def _price(price: Price) -> Json:
-    """LiteLLM's names for it; what is left out keeps the price that LiteLLM knows for the model."""
-    cached = price.cached_input_per_million
-    written = price.cache_write_per_million
+    """LiteLLM's names for it; thinking and sound cost as the rest if they are left out."""
+    cached, written = price.cached_input_per_million, price.cache_write_per_million
+    cached = price.input_per_million if cached is None else cached
+    written = price.input_per_million if written is None else written
     per_million = {
         "input_cost_per_token": price.input_per_million,
         "output_cost_per_token": price.output_per_million,
-        "cache_read_input_token_cost": price.input_per_million if cached is None else cached,
-        "cache_creation_input_token_cost": price.input_per_million if written is None else written,
+        # Of these five, LiteLLM takes its own price for whichever is left out.
+        "cache_read_input_token_cost": cached,
+        "cache_read_input_token_cost_above_200k_tokens": cached,
+        "cache_creation_input_token_cost": written,
+        "cache_creation_input_token_cost_above_1hr": written,
+        "cache_creation_input_token_cost_above_200k_tokens": written,
         "output_cost_per_reasoning_token": price.reasoning_per_million,
         "input_cost_per_audio_token": price.audio_input_per_million,
         "output_cost_per_audio_token": price.audio_output_per_million,

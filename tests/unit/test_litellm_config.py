@@ -10,6 +10,7 @@ import yaml
 
 from components.litellm_config import litellm_config, provider_key_env
 from tenants.loader import FOLDER, load, stacks
+from tenants.model import Price
 from tests.unit.conftest import ACME, load_acme
 
 MODELS = """\
@@ -53,7 +54,10 @@ def test_a_deployment_says_everything_that_litellm_needs(tmp_path: Path) -> None
             "input_cost_per_token": 2.5e-06,
             "output_cost_per_token": 1e-05,
             "cache_read_input_token_cost": 2.5e-06,
+            "cache_read_input_token_cost_above_200k_tokens": 2.5e-06,
             "cache_creation_input_token_cost": 2.5e-06,
+            "cache_creation_input_token_cost_above_1hr": 2.5e-06,
+            "cache_creation_input_token_cost_above_200k_tokens": 2.5e-06,
             "additional_drop_params": ["service_tier"],
         },
         "model_info": {"id": "own/1", "allowed_fails": 3},
@@ -68,22 +72,30 @@ def test_a_deployment_says_nothing_that_litellm_knows_better(tmp_path: Path) -> 
     }
 
 
-@pytest.mark.parametrize(("part", "name", "expected"), [
-    ("cached_input_per_million: 0.5", "cache_read_input_token_cost", 5e-07),
-    ("cached_input_per_million: 0", "cache_read_input_token_cost", 0),
-    ("cache_write_per_million: 5", "cache_creation_input_token_cost", 5e-06),
-    ("reasoning_per_million: 20", "output_cost_per_reasoning_token", 2e-05),
-    ("audio_input_per_million: 40", "input_cost_per_audio_token", 4e-05),
-    ("audio_output_per_million: 80", "output_cost_per_audio_token", 8e-05),
-    ("per_image: 0.04, request_at_most: 0.16", "output_cost_per_image", 0.04),
+CACHED = ("cache_read_input_token_cost", "cache_read_input_token_cost_above_200k_tokens")
+WRITTEN = (
+    "cache_creation_input_token_cost",
+    "cache_creation_input_token_cost_above_1hr",
+    "cache_creation_input_token_cost_above_200k_tokens",
+)
+
+
+@pytest.mark.parametrize(("part", "names", "expected"), [
+    ("cached_input_per_million: 0.5", CACHED, 5e-07),
+    ("cached_input_per_million: 0", CACHED, 0),
+    ("cache_write_per_million: 5", WRITTEN, 5e-06),
+    ("reasoning_per_million: 20", ("output_cost_per_reasoning_token",), 2e-05),
+    ("audio_input_per_million: 40", ("input_cost_per_audio_token",), 4e-05),
+    ("audio_output_per_million: 80", ("output_cost_per_audio_token",), 8e-05),
+    ("per_image: 0.04, request_at_most: 0.16", ("output_cost_per_image",), 0.04),
 ])  # fmt: skip
-def test_a_part_of_a_price_has_the_name_that_litellm_charges_by(
-    tmp_path: Path, part: str, name: str, expected: float
+def test_a_part_of_a_price_has_the_names_that_litellm_charges_by(
+    tmp_path: Path, part: str, names: tuple[str, ...], expected: float
 ) -> None:
     whole = "input_per_million: 2.5, output_per_million: 10"
     plain = deployment(tmp_path, f"{{model: openai/our-own, price: {{{whole}}}}}")
     priced = deployment(tmp_path, f"{{model: openai/our-own, price: {{{whole}, {part}}}}}")
-    assert priced["litellm_params"] == {**plain["litellm_params"], name: expected}
+    assert priced["litellm_params"] == plain["litellm_params"] | dict.fromkeys(names, expected)
 
 
 def test_what_is_set_aside_is_no_price_and_stays_exact(tmp_path: Path) -> None:
@@ -115,13 +127,11 @@ def test_deployments_of_a_model_share_its_name_and_differ_in_their_id(tmp_path: 
 
 @pytest.mark.parametrize("price", ["0", "0.15", "2.5", "0.123456789", "3.3", "75", "0.000000001"])
 def test_a_price_per_token_is_exact(tmp_path: Path, price: str) -> None:
-    text = (
-        "{model: openai/our-own,"
-        f" price: {{input_per_million: {price}, output_per_million: {price}}}}}"
-    )
-    params = deployment(tmp_path, text)["litellm_params"]
-    for key in ("input_cost_per_token", "output_cost_per_token"):
-        assert Decimal(repr(params[key])) * 1_000_000 == Decimal(price)
+    parts = ", ".join(f"{part}: {price}" for part in Price.model_fields if "million" in part)
+    params = deployment(tmp_path, f"{{model: openai/our-own, price: {{{parts}}}}}")
+    costs = [cost for name, cost in params["litellm_params"].items() if "_cost" in name]
+    assert len(costs) == 10
+    assert {Decimal(repr(cost)) * 1_000_000 for cost in costs} == {Decimal(price)}
 
 
 # Where each of these stands matters: LiteLLM ignores most of them anywhere else.
