@@ -143,9 +143,15 @@ class Price(Section):
     reasoning_per_million: Amount | None = Field(
         None, description="Thinking before the answer; as the answer unless given"
     )
-    audio_input_per_million: Amount | None = Field(None, description="Sound in the prompt")
-    audio_output_per_million: Amount | None = Field(None, description="Sound in the answer")
-    per_image: Amount | None = Field(None, description="A generated image")
+    audio_input_per_million: Amount | None = Field(
+        None, description="Sound in the prompt of a chat; as the rest unless given"
+    )
+    audio_output_per_million: Amount | None = Field(
+        None, description="Sound in the answer of a chat; as the rest unless given"
+    )
+    per_image: Amount | None = Field(
+        None, description="A generated image, of a model that LiteLLM knows no price for"
+    )
     request_at_most: Amount | None = Field(
         None,
         description="Set aside for a request whose cost is only known afterwards, such as for an"

@@ -12,7 +12,6 @@ from pathlib import Path
 FILE = Path(__file__).with_name("priced_models.txt")
 
 _BY_TOKENS = ("chat", "responses", "embedding")
-_BY_LENGTH = ("audio_speech", "audio_transcription")
 
 
 @cache
@@ -32,10 +31,13 @@ def price_problem(model: str, *, tokens: bool, at_most: bool) -> str | None:
     purpose = priced_models().get(model)
     if purpose is None:
         return None if tokens else _unknown(model)
-    if purpose in _BY_LENGTH and tokens:
-        # LiteLLM would count tokens that nobody reports.
-        return "LiteLLM knows its price by the letter or second: under `price`, `request_at_most`"
-    if purpose not in _BY_TOKENS and not at_most:
+    if purpose in _BY_TOKENS:
+        return None
+    if tokens:
+        # For sound, LiteLLM would count tokens that nobody reports; for images, it depends on the
+        # model's name in the file which price it takes.
+        return "LiteLLM charges its own price for it: under `price`, give `request_at_most` only"
+    if not at_most:
         return "what a request of it costs is known afterwards: give `price.request_at_most`"
     return None
 

@@ -205,6 +205,7 @@ def test_a_model_with_a_price_of_its_own_needs_no_known_one(folder: Path) -> Non
 
 PRICE = "litellm.models.0.deployments.0.price"
 MODEL = "10: litellm.models.0.deployments.0.model"
+OWN_PRICE = "LiteLLM charges its own price for it: under `price`, give `request_at_most` only"
 
 
 @pytest.mark.parametrize(("model", "price", "problems"), [
@@ -220,16 +221,20 @@ MODEL = "10: litellm.models.0.deployments.0.model"
     ("our-own",
      "{input_per_million: 0, output_per_million: 0, per_image: 0.04, request_at_most: 0.16}", []),
     ("gpt-image-1", "{request_at_most: 0.25}", []),
-    ("gpt-image-1", "{input_per_million: 5, output_per_million: 40}",
+    ("gpt-image-1", "{}",
      [f'{MODEL} = "openai/gpt-image-1": what a request of it costs is known afterwards:'
       " give `price.request_at_most`"]),
+    ("gpt-image-1", "{input_per_million: 5, output_per_million: 40}",
+     [f'{MODEL} = "openai/gpt-image-1": {OWN_PRICE}']),
+    ("gpt-image-1",
+     "{input_per_million: 0, output_per_million: 0, per_image: 0.04, request_at_most: 0.04}",
+     [f'{MODEL} = "openai/gpt-image-1": {OWN_PRICE}']),
     ("tts-1", "{}",
      [f'{MODEL} = "openai/tts-1": what a request of it costs is known afterwards:'
       " give `price.request_at_most`"]),
     ("whisper-1", "{request_at_most: 0.6}", []),
     ("whisper-1", "{input_per_million: 5, output_per_million: 5, request_at_most: 0.6}",
-     [f'{MODEL} = "openai/whisper-1": LiteLLM knows its price by the letter or second:'
-      " under `price`, `request_at_most`"]),
+     [f'{MODEL} = "openai/whisper-1": {OWN_PRICE}']),
 ])  # fmt: skip
 def test_a_price_that_is_not_whole(
     folder: Path, model: str, price: str, problems: list[str]
