@@ -169,8 +169,8 @@ def test_a_key_that_was_given_is_held_by_the_gateway_only(app: Recording, key: s
 
 def test_the_gateway_has_a_variable_for_each_of_its_keys(app: Recording, demo: Recording) -> None:
     def variables(recording: Recording) -> set[str]:
-        [gateway] = [c for c in recording.of_type(CONTAINER) if c.name.endswith("-litellm")]
-        return {upload["file"].rpartition("/")[2] for upload in gateway.inputs["uploads"]}
+        uploads = gateway_of(recording).inputs["uploads"]
+        return {upload["file"].rpartition("/")[2] for upload in uploads}
 
     assert variables(app) - variables(demo) == {
         "API_KEY_REPORTS",
@@ -183,13 +183,28 @@ def test_the_gateway_has_a_variable_for_each_of_its_keys(app: Recording, demo: R
 
 
 def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) -> None:
-    [gateway] = [c for c in demo.of_type(CONTAINER) if c.name == "demo-litellm"]
     folder = "/etc/litellm/gateway/"
-    uploaded = {upload["file"] for upload in gateway.inputs["uploads"]}
+    uploaded = {upload["file"] for upload in gateway_of(demo).inputs["uploads"]}
     code = [path for path in (ROOT / "gateway").iterdir() if path.suffix in (".py", ".lua")]
     assert {path for path in uploaded if path.startswith(folder)} == {
         f"{folder}{path.name}" for path in code
     }
+
+
+@pytest.mark.parametrize(("stack", "program", "core"), [
+    ("demo", ["litellm"], {"pocketbase-core"}),
+    ("app", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "pocketbase-core"}),
+])  # fmt: skip
+def test_the_gateway_tells_and_reaches_a_billing_api_only_if_there_is_one(
+    stack: str, program: list[str], core: set[str]
+) -> None:
+    inputs = gateway_of(run_program(stack, **KEYS)).inputs
+    config = ["--config", "/etc/litellm/config.yaml", "--port", "4000"]
+    assert inputs["command"] == ["--", *program, *config]
+    assert {host["host"] for host in inputs["hosts"]} == core
+    uploads = {upload["file"]: upload["content"] for upload in inputs["uploads"]}
+    script = ROOT / "components" / "scripts" / "litellm.sh"
+    assert uploads["/etc/litellm/litellm.sh"] == script.read_text(encoding="utf-8")
 
 
 def test_what_is_exported_in_plain_is_no_secret(demo: Recording, app: Recording) -> None:
@@ -299,6 +314,12 @@ def test_everything_on_the_host_is_labelled(demo: Recording) -> None:
         for resource in demo.of_type(token):
             labels = {label["label"]: label["value"] for label in resource.inputs["labels"]}
             assert labels["cloudfreedom.tenant"] == "demo"
+
+
+def gateway_of(recording: Recording) -> Declared:
+    """The container of LiteLLM."""
+    [gateway] = [c for c in recording.of_type(CONTAINER) if c.name.endswith("-litellm")]
+    return gateway
 
 
 def holders_of(recording: Recording, value: str) -> set[str]:
