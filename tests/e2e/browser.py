@@ -1,10 +1,12 @@
 """A person at a browser, in front of a tenant's chat."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
@@ -149,6 +151,15 @@ class Person:
             closed.click()
         # Ready to be clicked: the side has stopped moving.
         self.page.get_by_role("button", name="Close Sidebar").click(trial=True)
+
+    def picture(self, name: str) -> None:
+        """Save what is seen, for the docs, where CLOUDFREEDOM_SCREENSHOTS names a folder."""
+        if folder := os.environ.get("CLOUDFREEDOM_SCREENSHOTS"):
+            self.show_chats()
+            self.page.locator("#chat-input").click()
+            for passing in ("You're now logged in.", "Loading...", "Close Sidebar"):
+                expect(self.page.get_by_text(passing)).to_be_hidden()
+            self.page.screenshot(path=Path(folder, name))
 
     def token(self) -> str:
         """The token of the session."""

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker import DockerClient
@@ -15,11 +15,15 @@ from components.labels import TENANT
 from images.catalog import load_catalog
 from ops.tools import ROOT
 from ops.way import Way
+from tests.billing import contract
 from tests.billing.client import BillingProcess
 from tests.e2e import ways
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import alpha, beta, gamma
 from tests.providers.client import Providers
+
+if TYPE_CHECKING:
+    from tests.e2e.money import Money
 
 SERVER = ROOT / "tests" / "providers" / "server.py"
 
@@ -183,6 +187,20 @@ def gamma_tenant(
     )
     with running(engine, project, way_name, [file]) as up:
         yield up[0]
+
+
+@pytest.fixture
+def money(
+    gamma_tenant: Running, billing_process: BillingProcess, providers: Providers
+) -> "Iterator[Money]":
+    """The tenant with budgets; whatever it tells its Billing API follows the contract."""
+    from tests.e2e.money import Money  # noqa: PLC0415 - which imports this module
+
+    providers.reset()
+    billing = billing_process.billing
+    yield Money(gamma_tenant, billing, providers)
+    for sent in billing.requests().bodies:
+        contract.check_request("POST", sent.path, sent.body)
 
 
 @contextmanager

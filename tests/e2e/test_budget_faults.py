@@ -18,7 +18,6 @@ import httpx
 import pytest
 import yaml
 
-from tests.billing import contract
 from tests.billing.client import BillingProcess
 from tests.billing.server import Logged
 from tests.e2e import ways
@@ -26,7 +25,6 @@ from tests.e2e.api import chat, content
 from tests.e2e.conftest import Running
 from tests.e2e.money import Money, Payer, cost, message
 from tests.e2e.waiting import until, until_healthy
-from tests.providers.client import Providers
 from tests.providers.server import Call
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "3"))
@@ -35,16 +33,6 @@ GRACE_SECONDS = 20
 LEASE_SECONDS = 30
 WORKERS = 6
 PEOPLE = 20
-
-
-@pytest.fixture
-def money(
-    gamma_tenant: Running, billing_process: BillingProcess, providers: Providers
-) -> Iterator[Money]:
-    providers.reset()
-    yield Money(gamma_tenant, billing_process.billing, providers)
-    for sent in billing_process.billing.requests().bodies:
-        contract.check_request("POST", sent.path, sent.body)
 
 
 @contextmanager

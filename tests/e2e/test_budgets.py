@@ -1,36 +1,20 @@
 """Who pays what: every test is one on the real gateway and a real Billing API."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.billing import contract
-from tests.billing.client import BillingProcess
 from tests.e2e.api import chat, client, content, stream
-from tests.e2e.conftest import Running
 from tests.e2e.identity import secret, token
 from tests.e2e.money import Money, Payer, cost, message
 from tests.e2e.waiting import until
-from tests.providers.client import Providers
 
 Json = dict[str, Any]
 
 CHAT: Json = {"messages": [{"role": "user", "content": "Hello there"}]}
-
-
-@pytest.fixture
-def money(
-    gamma_tenant: Running, billing_process: BillingProcess, providers: Providers
-) -> Iterator[Money]:
-    providers.reset()
-    billing = billing_process.billing
-    yield Money(gamma_tenant, billing, providers)
-    for sent in billing.requests().bodies:
-        contract.check_request("POST", sent.path, sent.body)
 
 
 # --- What a request costs

@@ -4,12 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -74,12 +72,7 @@ def test_an_answer_is_seen_growing(person: Person) -> None:
     lengths = [len(text) for text in person.growth(LAST_WORDS)]
     assert len(lengths) > 5
     assert lengths == sorted(lengths)
-    if folder := os.environ.get("CLOUDFREEDOM_SCREENSHOTS"):
-        person.show_chats()
-        person.page.locator("#chat-input").click()
-        for passing in ("You're now logged in.", "Loading...", "Close Sidebar"):
-            expect(person.page.get_by_text(passing)).to_be_hidden()
-        person.page.screenshot(path=Path(folder, "chat.png"))
+    person.picture("chat.png")
 
 
 def test_the_history_survives_a_reload_and_the_next_login(
