@@ -13,7 +13,10 @@ import litellm
 from fastapi import Request
 from litellm.constants import LITELLM_PROXY_ADMIN_NAME, LITELLM_PROXY_MASTER_KEY_ALIAS
 from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAuth
+from litellm.proxy.common_utils.http_parsing_utils import read_request_body
 
+from gateway import refusal
+from gateway.request import PARAMETERS, RequestError, check_body
 from gateway.settings import ApiKey, settings
 
 USER_HEADER = "x-openwebui-user-jwt"
@@ -58,12 +61,15 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
         ProxyException: the key is not known (401), or must not do this (403).
     """
     caller, routes = _caller(request, api_key)
-    if _route(request) not in routes:
+    route = _route(request)
+    if route not in routes or (route in PARAMETERS and request.method != "POST"):
         raise _refusal(403, "This key is not allowed to call this route.")
     if any(name.startswith(_ORDERS) for name in request.headers):
         raise _refusal(403, f"Headers that begin with {_ORDERS} are not accepted.")
-    if settings().billing and not _guarded():
-        raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
+    if settings().billing:
+        if not _guarded():
+            raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
+        await _check_body(route, request)
     return caller
 
 
@@ -90,9 +96,21 @@ def _is(api_key: str | None, expected: str) -> bool:
 
 
 def _route(request: Request) -> str:
-    """The path as it is listed above, where LiteLLM also takes most of them without `/v1`."""
-    path = request.url.path.rstrip("/")
+    """The path as it is listed above, where LiteLLM also takes most of them without `/v1`.
+
+    It is the one that decides what is run; the one in `request.url` may differ.
+    """
+    path = str(request.scope["path"])
     return f"/v1{path}" if f"/v1{path}" in PROGRAM_ROUTES else path
+
+
+async def _check_body(route: str, request: Request) -> None:
+    """LiteLLM adds to the body what it reads in headers, so that nobody could tell it later."""
+    if route in PARAMETERS:
+        try:
+            check_body(route, await read_request_body(request))
+        except RequestError as error:
+            raise refusal.bad_request(str(error), error.param) from None
 
 
 def _guarded() -> bool:

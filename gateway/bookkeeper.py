@@ -56,7 +56,10 @@ class UnderWay:
 
 
 class Bookkeeper:
-    """Writes what happens to requests into the ledger, in order."""
+    """Writes what happens to requests into the ledger, in order.
+
+    There is one for each Redis: what is put back after a loss is only what this process knows.
+    """
 
     def __init__(self, ledger: Ledger, *, longest_request_seconds: int) -> None:
         self._ledger = ledger

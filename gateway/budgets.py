@@ -17,6 +17,8 @@ FRESH_SECONDS = 30
 PAUSE_SECONDS = 2
 """After a failed question nobody else waits for the Billing API in vain."""
 
+_TO_BE_ASKED = (Verdict.UNKNOWN, Verdict.STALE, Verdict.ASK)
+
 log = logging.getLogger("gateway.budgets")
 
 
@@ -40,7 +42,7 @@ class Budgets:
             RedisError: Redis does not answer.
         """
         reply = await self._reserve(wish, asked=False)
-        if reply.verdict in (Verdict.GRANTED, Verdict.BUSY, Verdict.SPENT, Verdict.REFUSED):
+        if reply.verdict not in _TO_BE_ASKED:
             if reply.age_ms > FRESH_SECONDS * 1000:
                 self._ask(wish)
             return reply
@@ -72,10 +74,15 @@ class Budgets:
     async def _question(self, wish: Wish) -> None:
         if time.monotonic() < self._away_until:
             raise BillingAwayError("it was just now")
+        taken = False
+        while not taken:  # a ledger that is emptied meanwhile is another one
+            taken = await self._ask_once(wish)
+
+    async def _ask_once(self, wish: Wish) -> bool:
         user = wish.reservation.user
-        question = None
-        while question is None:
-            question = await self._ledger.ask(user, await self._bookkeeper.rebuild())
+        question = await self._ledger.ask(user, await self._bookkeeper.rebuild())
+        if question is None:
+            return False
         started = time.monotonic()
         try:
             budget = await self._billing.check(user, wish.reservation.model, wish.most)
@@ -86,6 +93,6 @@ class Budgets:
         finally:
             BILLING_SECONDS.observe(time.monotonic() - started)
         BILLING_UP.set(1)
-        await self._ledger.answer(
+        return await self._ledger.answer(
             question, remaining=budget.remaining, total=budget.total, words=budget.words
         )

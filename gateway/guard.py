@@ -53,6 +53,8 @@ _LONG = 100_000
 # A try's own failure may be reported after the request's.
 _LATE_SECONDS = 1.0
 
+_NO_LEDGER = "Your budget cannot be looked up at the moment. Try again in a moment."
+
 log = logging.getLogger("gateway")
 
 
@@ -127,9 +129,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
             raise refusal.bad_request(str(error), error.param) from None
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer: %s", error)
-            raise refusal.away(
-                "Your budget cannot be looked up at the moment. Try again in a moment."
-            ) from None
+            raise refusal.away(_NO_LEDGER) from None
         limit_answer(call_type, data, estimate, reservation.amount)
         _metadata(data)[_ID] = request_id
 
@@ -273,6 +273,8 @@ def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Rese
             raise refusal.busy(reply)
         case Verdict.SPENT:
             raise refusal.spent(reply, estimate.least)
+        case Verdict.LATE:
+            raise refusal.away(_NO_LEDGER)
         case _:
             raise refusal.away(
                 "Your budget cannot be looked up, because the Billing API does not answer. "

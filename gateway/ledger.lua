@@ -39,13 +39,13 @@ end
 
 -- Takes a reservation back and says what it was.
 local function release(id)
+  redis.call('ZREM', LEASES, id)
   local text = redis.call('HGET', RESERVATIONS, id)
   if not text then
     return nil
   end
   local record = cjson.decode(text)
   redis.call('HDEL', RESERVATIONS, id)
-  redis.call('ZREM', LEASES, id)
   -- Not '-' and the amount: Redis does not read -0.
   redis.call('HINCRBY', budget_key(record.user), 'reserved', integer(0 - record.amount))
   return record
@@ -71,6 +71,7 @@ local function reserve(_, args)
     tonumber(args[6])
   local asked = args[7] == '1'
   if now() > tonumber(args[8]) then
+    release(id) -- by the first try, whose reply was lost
     return { 'late', 0, 0, 0, 0, 0, 0, '' }
   end
   local fields = redis.call('HMGET', budget_key(record.user),

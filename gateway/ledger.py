@@ -16,6 +16,7 @@ None of it expires, and Redis evicts only what expires.
 import json
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,7 +27,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from gateway.money import to_wire
 
@@ -192,6 +193,7 @@ class Ledger:
             retry=Retry(NoBackoff(), 1),
             retry_on_error=[RedisConnectionError],
         )
+        self._loaded = False
 
     async def reserve(
         self,
@@ -225,9 +227,9 @@ class Ledger:
         delivered = await self._call("ledger_ask", user, generation)
         return None if delivered is None else Question(user, generation, delivered)
 
-    async def answer(self, question: Question, *, remaining: int, total: int, words: str) -> None:
-        """Take what the Billing API said; it is left out if the ledger was emptied meanwhile."""
-        await self._call(
+    async def answer(self, question: Question, *, remaining: int, total: int, words: str) -> bool:
+        """Take what the Billing API said, or leave it out if the ledger was emptied meanwhile."""
+        taken = await self._call(
             "ledger_budget",
             question.user,
             question.generation,
@@ -236,6 +238,7 @@ class Ledger:
             total,
             words,
         )
+        return bool(taken)
 
     async def settle(self, events: Sequence[Event]) -> None:
         """Write down what requests cost, and release what was set aside for them."""
@@ -293,6 +296,11 @@ class Ledger:
         return reply
 
     async def _calls(self, calls: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        if not self._loaded:
+            # Redis keeps functions, so it may have another version's; without memory they must do.
+            with suppress(OutOfMemoryError):
+                await self.load()
+                self._loaded = True
         try:
             return await self._send(calls)
         except ResponseError as error:

@@ -8,7 +8,6 @@ from typing import Any
 
 import litellm
 import orjson
-from litellm.types.utils import all_litellm_params
 
 from gateway.money import with_markup
 from gateway.prices import ANSWER_TOKENS, MEDIA, Model, Price, Prompt
@@ -24,15 +23,29 @@ MOST_TOKENS = 10_000_000
 SHORTEST_ANSWER = 16
 """Tokens that a capped answer has at least; what cannot pay for them is refused."""
 
-_DATA_URL = re.compile(rb'data:[^"]*|(?<="data":")[^"]*')
 _IMAGE = re.compile(rb'"(image_url|input_image|image)"')
 
 # Content that the provider gets from elsewhere, so that nobody here sees how long it is.
 _UNSEEN = re.compile(
     rb'"(file|file_id|file_url|file_data|input_file|document|previous_response_id|conversation'
     rb'|input_audio|audio|video|video_url|inline_data|inlineData)"'
+    # what is called an image and is none
+    rb'|"format":"(?!image/)\w+/|"data:(?!image/)\w+/'
 )
+
+# Where content is, and what in it is not read as words.
+_CONTENT = ("messages", "input", "content", "output")
+_MEDIA = ("image_url", "source", "input_audio", "file", "file_data", "video_url")
+
 _TOOLS_OF_THE_CALLER = ("function", "custom", None)
+_NAMES_OF_A_TOOL = ("function", "custom", "name")
+
+# Other tools cost what nobody here can bound, or ask another model.
+_TOOLS_OF_THE_PROVIDER = re.compile(
+    "web_search.*|web_fetch.*|google_?search.*|url_?context|code_?execution|enterprise_?web_?search"
+    "|bash_.*|text_editor_.*|computer.*|memory_.*|local_shell|apply_patch|tool_search.*",
+    re.IGNORECASE,
+)
 
 OUTPUT_LIMITS: Mapping[str, tuple[str, ...]] = {
     "acompletion": ("max_completion_tokens", "max_tokens"),
@@ -48,22 +61,41 @@ UNITS = ("aimage_generation", "image_generation", "aspeech", "transcription", "a
 
 _ANSWERS = ("n", "best_of")
 
-# LiteLLM's own parameters steer where a request goes, what it costs and whether it is logged.
-_HARMLESS = {"cache", "metadata", "tags", "id"}
-_STEERING = (set(all_litellm_params) - _HARMLESS) | {
-    # passed on unread, past the limits above
-    *("extra_body", "extra_headers", "extra_query", "generationConfig", "generation_config"),
-    *("maxOutputTokens", "max_tokens_to_sample", "max_new_tokens", "max_length"),
-    # tried elsewhere, more often, or never to the end
-    *("fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "disable_fallbacks"),
-    *("mock_testing_fallbacks", "mock_testing_context_fallbacks"),
-    *("mock_testing_content_policy_fallbacks", "mock_testing_rate_limit_error"),
-    *("models", "timeout", "stream_timeout", "max_retries", "router_settings_override"),
-    *("user_config", "base_url", "api_base", "organization", "deployment_id", "engine"),
-    # answered later, when nobody counts
-    *("background", "prompt"),
+_SAMPLING = "temperature top_p top_k min_p seed stop frequency_penalty presence_penalty"
+_STREAM = "stream stream_options"
+
+PARAMETERS: Mapping[str, frozenset[str]] = {
+    route: frozenset(f"model user {names}".split())
+    for route, names in {
+        "/v1/chat/completions": f"messages {_STREAM} {_SAMPLING} n max_tokens max_completion_tokens"
+        " repetition_penalty logit_bias logprobs top_logprobs response_format tools tool_choice"
+        " parallel_tool_calls functions function_call reasoning_effort verbosity thinking"
+        " chat_template_kwargs web_search_options modalities audio prediction safety_settings"
+        " safety_identifier service_tier store prompt_cache_key prompt_cache_retention metadata"
+        " cache",
+        "/v1/completions": f"prompt {_STREAM} {_SAMPLING} n max_tokens best_of echo suffix"
+        " logit_bias logprobs metadata cache",
+        "/v1/messages": "messages system max_tokens stream stop_sequences temperature top_p top_k"
+        " thinking tools tool_choice output_format output_config context_management cache_control"
+        " service_tier metadata",
+        "/v1/responses": f"input instructions max_output_tokens {_STREAM} temperature top_p"
+        " top_logprobs text tools tool_choice max_tool_calls parallel_tool_calls reasoning include"
+        " truncation context_management previous_response_id safety_identifier service_tier store"
+        " prompt_cache_key prompt_cache_retention metadata",
+        "/v1/embeddings": "input dimensions encoding_format input_type metadata cache",
+        "/v1/images/generations": "prompt n size quality style background moderation"
+        " output_format output_compression response_format",
+        "/v1/audio/speech": "input voice instructions speed response_format",
+        "/v1/audio/transcriptions": "file language prompt temperature response_format"
+        " timestamp_granularities timestamp_granularities[]",
+    }.items()
 }
-_TEXT_PROMPT = ("atext_completion", "aimage_generation", "image_generation", "transcription")
+"""What a request may set, by route.
+
+LiteLLM takes hundreds of other names for orders of its own: where a request goes, what it costs,
+how often it is tried, and whether it is logged. Providers take others for limits past those that
+are checked here, or for work that has another price.
+"""
 
 
 class RequestError(ValueError):
@@ -96,8 +128,60 @@ class Estimate:
     limited: bool
 
 
+def check_body(route: str, body: object) -> None:
+    """Refuse a body, as the caller wrote it, that would lead past a budget.
+
+    Raises:
+        RequestError: with what is wrong.
+    """
+    if not isinstance(body, dict):
+        raise RequestError("The body must be a JSON object.")
+    for name in body:
+        if name not in PARAMETERS[route]:
+            raise RequestError(f"`{name[:64]}` cannot be set in a request to this gateway.", name)
+    for name, (kind, words) in _KINDS.items():
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            raise RequestError(f"`{name}` must be {words}.", name)
+    for name in ("metadata", "cache"):
+        value = body.get(name)
+        if value is not None and not _is_flat(value):
+            raise RequestError(f"`{name}` must be an object without objects or lists in it.", name)
+    for tool in body.get("tools") or ():
+        _check_tool(tool)
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "model": (str, "the name of one model"),
+    "user": (str, "a text"),
+    "stream": (bool, "true or false"),
+    "stream_options": (dict, "an object"),
+    "tools": (list, "a list"),
+}
+
+
+def _is_flat(value: object) -> bool:
+    return isinstance(value, dict) and not any(isinstance(v, dict | list) for v in value.values())
+
+
+def _check_tool(tool: object) -> None:
+    if _is_of_the_caller(tool):
+        return
+    kind = tool.get("type") or next(iter(tool), None) if isinstance(tool, dict) else None
+    if not isinstance(kind, str) or not _TOOLS_OF_THE_PROVIDER.fullmatch(kind):
+        raise RequestError(f"This gateway does not offer the tool `{str(kind)[:64]}`.", "tools")
+
+
+def _is_of_the_caller(tool: object) -> bool:
+    """Whether a provider only says how it wants to use it."""
+    return (
+        isinstance(tool, dict)
+        and tool.get("type") in _TOOLS_OF_THE_CALLER
+        and any(name in tool for name in _NAMES_OF_A_TOOL)
+    )
+
+
 def check(call_type: str, body: Mapping[str, Any]) -> None:
-    """Refuse what would lead past a budget.
+    """Refuse what this gateway cannot set money aside for.
 
     Raises:
         RequestError: with what is wrong.
@@ -106,17 +190,10 @@ def check(call_type: str, body: Mapping[str, Any]) -> None:
         raise RequestError("This gateway does not offer this kind of call.")
     if not isinstance(body.get("model"), str):
         raise RequestError("`model` must be the name of one model.", "model")
-    steering = _STEERING - {"prompt"} if call_type in _TEXT_PROMPT else _STEERING
-    for name in body:
-        if name in steering or name.startswith(("_", "input_cost_", "output_cost_", "mock_")):
-            raise RequestError(f"`{name}` cannot be set in a request to this gateway.", name)
     for name in (*_ANSWERS, *OUTPUT_LIMITS.get(call_type, ())):
         value = body.get(name)
         if value is not None and (type(value) is not int or not 0 < value <= MOST_TOKENS):
             raise RequestError(f"`{name}` must be a whole number above 0.", name)
-    options = body.get("cache")
-    if options is not None and not isinstance(options, dict):
-        raise RequestError("`cache` must be an object.", "cache")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,17 +207,14 @@ class Request:
 
     def bound(self) -> Estimate:
         """Bounds without a look at the words: a token has at least one byte."""
-        text = self._text()
+        text = _dumped(self.body)
         return self._estimate(text, len(text))
 
     def counted(self) -> Estimate:
         """Closer bounds, for milliseconds of work: call it in a thread."""
-        text = _DATA_URL.sub(b"", self._text())
-        words = litellm.token_counter(text=text.decode(errors="replace"))
-        return self._estimate(text, int(words * TOKENIZERS_DIFFER))
-
-    def _text(self) -> bytes:
-        return bytes(orjson.dumps(self.body, default=str, option=orjson.OPT_NON_STR_KEYS))
+        words = _dumped(_without_media(self.body)).decode(errors="replace")
+        tokens = litellm.token_counter(text=words) * TOKENIZERS_DIFFER
+        return self._estimate(_dumped(self.body), int(tokens))
 
     def _estimate(self, text: bytes, tokens: int) -> Estimate:
         if self.call_type in UNITS:
@@ -156,7 +230,7 @@ class Request:
             searches=searches,
         )
         price = self.model.price(prompt, self.markup_percent)
-        answers = max(self.body.get(name) or 1 for name in _ANSWERS)
+        answers = max(self.body.get(name) or 1 for name in _ANSWERS) * self._prompts()
         longest, limited = self._longest_answer()
         return Estimate(
             price=price,
@@ -168,12 +242,17 @@ class Request:
             limited=limited,
         )
 
+    def _prompts(self) -> int:
+        """How many texts are to be completed."""
+        prompt = self.body.get("prompt")
+        if not isinstance(prompt, list) or all(isinstance(token, int) for token in prompt):
+            return 1
+        return len(prompt)
+
     def _searches(self) -> bool:
         """Whether the provider may run tools of its own."""
-        tools = self.body.get("tools")
-        return bool(self.body.get("web_search_options")) or any(
-            not isinstance(tool, dict) or tool.get("type") not in _TOOLS_OF_THE_CALLER
-            for tool in (tools if isinstance(tools, list) else ())
+        return self.body.get("web_search_options") is not None or any(
+            not _is_of_the_caller(tool) for tool in self.body.get("tools") or ()
         )
 
     def _longest_answer(self) -> tuple[int, bool]:
@@ -182,7 +261,8 @@ class Request:
         if not names:
             return 0, True
         asked = [self.body[name] for name in names if self.body.get(name)]
-        known = asked + [limit for limit in [self.model.answer_tokens] if limit]
+        # Of several limits LiteLLM hands on one, and not always the lowest.
+        known = [limit for limit in (max(asked, default=None), self.model.answer_tokens) if limit]
         return min(known, default=ANSWER_TOKENS), bool(known)
 
     def _unit(self) -> Estimate:
@@ -204,11 +284,34 @@ class Request:
         )
 
 
+def _dumped(body: object) -> bytes:
+    try:
+        return bytes(orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS))
+    except orjson.JSONEncodeError as error:
+        raise RequestError(f"The body cannot be read: {error}.") from None
+
+
+def _without_media(value: object) -> object:
+    """Content without what is an image, a sound or a file in it."""
+    if isinstance(value, list):
+        return [_without_media(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _without_media(item) if name in _CONTENT else item
+        for name, item in value.items()
+        if not (name in _MEDIA and (isinstance(item, dict) or str(item).startswith("data:")))
+    }
+
+
 def limit_answer(call_type: str, data: dict[str, Any], estimate: Estimate, amount: int) -> None:
     """Make sure that the answer costs no more than was set aside.
 
     `data` is changed where the caller's own limit, or the model's, is not low enough.
     """
+    if call_type == "atext_completion" and data.get("stream"):
+        # Only for the other calls LiteLLM sees to it that the provider counts.
+        data["stream_options"] = {**(data.get("stream_options") or {}), "include_usage": True}
     names = OUTPUT_LIMITS.get(call_type, ())
     if not names or (amount >= estimate.most and estimate.limited):
         return

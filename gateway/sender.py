@@ -21,6 +21,9 @@ LONGEST_PAUSE_SECONDS = 30.0
 IDLE_SECONDS = 0.8
 """Less than the ledger's patience with Redis."""
 
+GATHER_SECONDS = 0.25
+"""One call for several events is far cheaper than a call for each."""
+
 SWEEP_SECONDS = 5.0
 REFUSED_SECONDS = 300.0
 
@@ -46,6 +49,7 @@ async def run() -> None:
             while await deliver(ledger, billing, OUTBOX, batch):
                 pass
             await ledger.wait_for_event(IDLE_SECONDS)
+            await asyncio.sleep(GATHER_SECONDS)
 
         async def refused() -> None:
             await asyncio.sleep(REFUSED_SECONDS)
