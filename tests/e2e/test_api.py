@@ -78,7 +78,6 @@ def test_the_key_of_one_tenant_is_refused_by_another(
     ("POST", "/model/new"),
     ("POST", "/key/generate"),
     ("POST", "/cache/flushall"),
-    ("GET", "/metrics"),
     ("GET", "/openai/v1/models"),  # to the provider as it is, past every check
 ])  # fmt: skip
 def test_open_webui_has_no_admin_rights(beta_tenant: Running, method: str, path: str) -> None:
@@ -86,6 +85,11 @@ def test_open_webui_has_no_admin_rights(beta_tenant: Running, method: str, path:
         response = gateway.request(method, path)
     assert response.status_code == 403
     assert "not allowed to call this route" in response.text
+
+
+def test_metrics_are_for_the_operator(beta_tenant: Running) -> None:
+    with client(beta_tenant, secret(beta_tenant, "OPENAI_API_KEY")) as gateway:
+        assert gateway.get("/metrics").status_code == 401
 
 
 def test_open_webui_may_do_what_a_chat_needs(beta_tenant: Running) -> None:

@@ -280,6 +280,7 @@ def test_metrics_tell_what_happens(money: Money) -> None:
         )
 
     payer, poor = money.person(), money.person("0")
+    until(lambda: metric("gateway_reservations") == 0)
     names = ["gateway_allowed_total", "gateway_refused_total", "gateway_settled_total"]
     before = {name: metric(name) for name in names}
     content(chat(payer.gateway, "paid"))
