@@ -294,7 +294,7 @@ def test_nobody_is_believed_whom_open_webui_does_not_vouch_for(
     key = secret(alpha_tenant, "FORWARD_USER_INFO_HEADER_JWT_SECRET")
     victim = "victim@example.com"
     forged = {
-        "another secret": token("another secret", victim),
+        "another secret": token("another secret, as long as a real one is", victim),
         "no algorithm": token(key, victim, algorithm="none"),
         "an expired one": token(key, victim, seconds=-60),
         "no signature": {"X-OpenWebUI-User-Jwt": victim},
