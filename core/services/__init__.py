@@ -1,0 +1,1 @@
+"""What runs inside the core's containers; it imports nothing of the rest but `gateway.money`."""

@@ -1,0 +1,111 @@
+"""What the core's file says, and its secrets, as each of its processes is told."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+SUPERUSER = "services@core.internal"
+"""Whom the processes are at PocketBase."""
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Model = TypeVar("_Model", bound=_Told)
+
+
+class Budget(_Told):
+    """An amount in the core's currency, as a decimal with at most nine places."""
+
+    amount: str
+    period: Literal["month", "never"]
+
+
+class Person(_Told):
+    """Somebody who exists from the start; what becomes of them later is kept."""
+
+    email: str
+    name: str
+    role: Literal["admin", "user"]
+    budget: Budget | None
+
+
+class Tenant(_Told):
+    """A tenant, as it is known to its people.
+
+    Attributes:
+        chat_url: public address of its Open WebUI.
+        default_budget: of whoever is not known; without one they are refused.
+    """
+
+    slug: str
+    name: str
+    chat_url: str
+    default_budget: Budget | None
+    people: tuple[Person, ...]
+
+
+class Settings(_Told):
+    """What differs between cores.
+
+    Attributes:
+        public_url: where people's browsers find identity and portal; the issuer.
+        internal_url: where tenants' containers find the same.
+        session_seconds: how long a login lasts after the last click.
+    """
+
+    name: str
+    public_url: str
+    internal_url: str
+    pocketbase_url: str
+    currency: str
+    session_seconds: int
+    tenants: tuple[Tenant, ...]
+
+
+class BillingSecrets(_Told):
+    """Secrets of the Billing API: keys by tenant, first passwords by e-mail."""
+
+    pocketbase_password: str
+    operator_key: str
+    tenant_keys: dict[str, str]
+    first_passwords: dict[str, str]
+
+
+class IdentitySecrets(_Told):
+    """Secrets of identity and portal.
+
+    Attributes:
+        client_secrets: of the tenants' Open WebUIs, by tenant.
+        storage_key: 32 bytes in hexadecimal; encrypts the signing keys where they are kept.
+    """
+
+    pocketbase_password: str
+    client_secrets: dict[str, str]
+    storage_key: str
+
+
+@cache
+def settings() -> Settings:
+    """What this process is told."""
+    return _read(Settings, "CORE_SETTINGS", "/etc/core/settings.json")
+
+
+@cache
+def billing_secrets() -> BillingSecrets:
+    """The Billing API's secrets."""
+    return _read(BillingSecrets, "CORE_SECRETS", "/run/secrets/core.json")
+
+
+@cache
+def identity_secrets() -> IdentitySecrets:
+    """The secrets of identity and portal."""
+    return _read(IdentitySecrets, "CORE_SECRETS", "/run/secrets/core.json")
+
+
+def _read(model: type[_Model], variable: str, path: str) -> _Model:
+    return model.model_validate_json(Path(os.environ.get(variable, path)).read_text("utf-8"))
