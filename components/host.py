@@ -1,4 +1,4 @@
-"""The Docker host a tenant lives on: its provider, and the hooks of what is made there."""
+"""The Docker host a tenant or the core lives on, and the hooks of what is made there."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,14 +11,16 @@ import pulumi_docker as docker
 
 @dataclass(frozen=True)
 class Host:
-    """Where a tenant's resources are made.
+    """Where resources are made, and whose they are.
 
     Attributes:
+        slug: the tenant or the core; in every name and label there.
         network_hooks: heal a network that a killed `up` left.
         container_hooks: the same for a container, and see to it that it is ready or say why
             it is not.
     """
 
+    slug: str
     provider: docker.Provider
     network_hooks: pulumi.ResourceHookBinding
     container_hooks: pulumi.ResourceHookBinding
@@ -27,9 +29,16 @@ class Host:
         """Options of a resource on this host."""
         return pulumi.ResourceOptions(provider=self.provider, **options)
 
+    def name(self, part: str) -> str:
+        """Name of a container, network or volume.
+
+        A fixed one is also a guard: two databases on one volume would destroy it.
+        """
+        return f"{self.slug}-{part}"
+
 
 def docker_host(slug: str, address: str, *, parent: pulumi.Resource) -> Host:
-    """The host at `address` (`unix://`, `tcp://` or `ssh://`), for the tenant `slug`."""
+    """The host at `address` (`unix://`, `tcp://` or `ssh://`), for what belongs to `slug`."""
 
     async def remove_leftover(args: pulumi.ResourceHookArgs) -> None:
         from components import recovery
@@ -58,6 +67,7 @@ def docker_host(slug: str, address: str, *, parent: pulumi.Resource) -> Host:
 
     heal = pulumi.ResourceHook("remove-leftover", remove_leftover)
     return Host(
+        slug=slug,
         provider=docker.Provider(slug, host=address, opts=pulumi.ResourceOptions(parent=parent)),
         network_hooks=pulumi.ResourceHookBinding(before_create=[heal]),
         container_hooks=pulumi.ResourceHookBinding(

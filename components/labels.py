@@ -1,11 +1,14 @@
-"""The labels that mark everything on a Docker host as a tenant's."""
-
-from tenants.model import Tenant
+"""The labels that say whose everything on a Docker host is."""
 
 TENANT = "cloudfreedom.tenant"
 PART = "cloudfreedom.part"
 
 
-def labels(tenant: Tenant, part: str) -> dict[str, str]:
-    """Labels of one container, network or volume; sorted, as the provider reads them back."""
-    return {PART: part, TENANT: tenant.slug}
+def labels(slug: str, part: str) -> dict[str, str]:
+    """Labels of one container, network or volume; sorted, as the provider reads them back.
+
+    Args:
+        slug: the tenant, or the core.
+        part: what it is there.
+    """
+    return {PART: part, TENANT: slug}

@@ -39,7 +39,6 @@ class LiteLLM(pulumi.ComponentResource):
         tenant = args.tenant
         super().__init__("cloudfreedom:tenant:LiteLLM", f"{tenant.slug}-litellm", None, opts)
         service = ServiceArgs(
-            tenant=tenant,
             part="litellm",
             image=args.image,
             user=_USER,
@@ -55,7 +54,9 @@ class LiteLLM(pulumi.ComponentResource):
                 f"{_FILES}/gateway.json": json.dumps(gateway_config(tenant), indent=2),
                 **{f"{_FILES}/gateway/{name}": text for name, text in _gateway().items()},
             },
-            listener=Listener(address=str(tenant.bind), host_port=tenant.litellm.port, port=PORT),
+            listeners=[
+                Listener(address=str(tenant.bind), host_port=tenant.litellm.port, port=PORT)
+            ],
             core_hosts=core_hosts(tenant),
         )
         child = pulumi.ResourceOptions(parent=self)

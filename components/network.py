@@ -1,31 +1,28 @@
-"""The two networks of a tenant."""
+"""The two networks of a tenant, and of the core."""
 
 import pulumi
 import pulumi_docker as docker
 
 from components.host import Host
 from components.labels import labels
-from tenants.model import Tenant
 
 
 class Networks(pulumi.ComponentResource):
     """`data` has no way out, not even to its host; `apps` is where requests come and go.
 
     Attributes:
-        data: name of the network of all four containers.
-        apps: name of the network of the two that publish a port.
+        data: name of the network of all containers.
+        apps: name of the network of those that publish a port.
     """
 
     data: pulumi.Output[str]
     apps: pulumi.Output[str]
 
-    def __init__(
-        self, *, tenant: Tenant, host: Host, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("cloudfreedom:tenant:Networks", f"{tenant.slug}-networks", None, opts)
+    def __init__(self, *, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("cloudfreedom:tenant:Networks", host.name("networks"), None, opts)
 
         def network(part: str, *, internal: bool) -> docker.Network:
-            name = f"{tenant.slug}-{part}"
+            name = host.name(part)
             return docker.Network(
                 name,
                 name=name,
@@ -35,7 +32,7 @@ class Networks(pulumi.ComponentResource):
                 options={"com.docker.network.bridge.inhibit_ipv4": "true"} if internal else {},
                 labels=[
                     docker.NetworkLabelArgs(label=label, value=value)
-                    for label, value in labels(tenant, part).items()
+                    for label, value in labels(host.slug, part).items()
                 ],
                 opts=host.options(parent=self, hooks=host.network_hooks),
             )

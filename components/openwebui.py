@@ -46,7 +46,6 @@ class OpenWebUI(pulumi.ComponentResource):
         self.url = public_url(tenant)
         self.admin_email = f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
         service = ServiceArgs(
-            tenant=tenant,
             part="openwebui",
             image=args.image,
             user=_USER,
@@ -60,8 +59,10 @@ class OpenWebUI(pulumi.ComponentResource):
             env=_env(tenant, self.url, self.admin_email),
             secret_env=_secret_env(args.secrets),
             files={f"{_FILES}/openwebui.py": script("openwebui.py")},
-            storage=Storage(volume=args.volumes.openwebui, path=_DATA, hand_over=True),
-            listener=Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT),
+            storage=Storage(volume=args.volumes.names["openwebui"], path=_DATA, hand_over=True),
+            listeners=[
+                Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)
+            ],
             core_hosts=core_hosts(tenant),
         )
         child = pulumi.ResourceOptions(parent=self)

@@ -17,7 +17,6 @@ class Postgres(pulumi.ComponentResource):
         super().__init__("cloudfreedom:tenant:Postgres", f"{tenant.slug}-postgres", None, opts)
         shared_buffers = tenant.postgres.memory_mb // 4
         service = ServiceArgs(
-            tenant=tenant,
             part="postgres",
             image=args.image,
             user=_USER,
@@ -39,7 +38,7 @@ class Postgres(pulumi.ComponentResource):
                 "litellm-database": args.secrets.litellm_database,
                 "openwebui-database": args.secrets.openwebui_database,
             },
-            storage=Storage(volume=args.volumes.postgres, path="/var/lib/postgresql/data"),
+            storage=Storage(volume=args.volumes.names["postgres"], path="/var/lib/postgresql/data"),
             stop_signal="SIGINT",  # ends sessions and writes a checkpoint
             stop_seconds=60,
         )

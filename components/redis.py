@@ -21,7 +21,6 @@ class Redis(pulumi.ComponentResource):
         # The rest is for copies of pages while the append-only file is rewritten.
         max_memory = tenant.redis.memory_mb * 6 // 10
         service = ServiceArgs(
-            tenant=tenant,
             part="redis",
             image=args.image,
             user=_USER,
@@ -36,7 +35,7 @@ class Redis(pulumi.ComponentResource):
                     "user default on >", args.secrets.redis, f" {_MAY}\n"
                 ),
             },
-            storage=Storage(volume=args.volumes.redis, path="/data"),
+            storage=Storage(volume=args.volumes.names["redis"], path="/data"),
         )
         child = pulumi.ResourceOptions(parent=self)
         self.service = Service(args=service, host=args.host, opts=child)

@@ -1,4 +1,4 @@
-"""One container, hardened the same way for every part of a tenant.
+"""One container, hardened the same way for every part of a tenant and of the core.
 
 What a container needs is said here in the project's own terms; only this module turns
 them into Docker's.
@@ -66,7 +66,7 @@ class ServiceArgs:
     """What a container is.
 
     Attributes:
-        part: its name in the tenant, and on the tenant's networks.
+        part: its name in the tenant or core, and on its networks.
         user: numeric user and group that its process runs as.
         command: its process, found on the image's PATH.
         limits: memory and processors.
@@ -76,13 +76,12 @@ class ServiceArgs:
         files: plain text by absolute path.
         secret_files: secret text by name, in `SECRETS`.
         storage: where its data lives.
-        listener: the port it publishes.
+        listeners: the ports it publishes.
         core_hosts: names that lead to what the Docker host itself publishes.
         stop_signal: asks the process to stop.
         stop_seconds: how long it may take to.
     """
 
-    tenant: model.Tenant
     part: str
     image: Image
     user: int
@@ -95,18 +94,10 @@ class ServiceArgs:
     files: Mapping[str, str] = field(default_factory=dict)
     secret_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     storage: Storage | None = None
-    listener: Listener | None = None
+    listeners: Sequence[Listener] = ()
     core_hosts: Sequence[str] = ()
     stop_signal: str = "SIGTERM"
     stop_seconds: int = 30
-
-    @property
-    def name(self) -> str:
-        """Name of the container on its host.
-
-        A fixed one is also a guard: two databases on one volume would destroy it.
-        """
-        return f"{self.tenant.slug}-{self.part}"
 
     @property
     def steps_down(self) -> bool:
@@ -115,7 +106,7 @@ class ServiceArgs:
 
 
 class Service(pulumi.ComponentResource):
-    """A running container of a tenant, and the image it runs.
+    """A running container, and the image it runs.
 
     It starts when all of `after` are ready; its image is fetched meanwhile.
     """
@@ -130,16 +121,17 @@ class Service(pulumi.ComponentResource):
         after: Sequence["Service"] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("cloudfreedom:tenant:Service", args.name, None, opts)
+        name = host.name(args.part)
+        super().__init__("cloudfreedom:tenant:Service", name, None, opts)
         image = docker.RemoteImage(
-            args.name,
+            name,
             name=args.image.reference,
             keep_locally=True,  # other tenants of the host run the same image
             opts=host.options(parent=self),
         )
         self._container = docker.Container(
-            args.name,
-            container_args(args, image.image_id),
+            name,
+            container_args(args, host, image.image_id),
             host.options(
                 parent=self,
                 hooks=host.container_hooks,
@@ -150,16 +142,18 @@ class Service(pulumi.ComponentResource):
         self.register_outputs({"container": self._container.name})
 
 
-def container_args(args: ServiceArgs, image_id: pulumi.Input[str]) -> docker.ContainerArgs:
+def container_args(
+    args: ServiceArgs, host: Host, image_id: pulumi.Input[str]
+) -> docker.ContainerArgs:
     """Docker's form of a container of ours."""
     identity = f"{args.user}:{args.user}"
     step_down = ["--hand-over", identity, args.storage.path] if args.storage else []
     return docker.ContainerArgs(
-        name=args.name,
+        name=host.name(args.part),
         image=image_id,
         labels=[
             docker.ContainerLabelArgs(label=label, value=value)
-            for label, value in labels(args.tenant, args.part).items()
+            for label, value in labels(host.slug, args.part).items()
         ],
         # the process
         entrypoints=["/bin/sh", START, *(step_down if args.steps_down else [])],
@@ -195,13 +189,10 @@ def container_args(args: ServiceArgs, image_id: pulumi.Input[str]) -> docker.Con
         ],
         ports=[
             docker.ContainerPortArgs(
-                internal=args.listener.port,
-                external=args.listener.host_port,
-                ip=args.listener.address,
+                internal=listener.port, external=listener.host_port, ip=listener.address
             )
-        ]
-        if args.listener
-        else [],
+            for listener in args.listeners
+        ],
         mounts=[
             docker.ContainerMountArgs(
                 type="volume", source=args.storage.volume, target=args.storage.path

@@ -50,8 +50,8 @@ class TenantStack(pulumi.ComponentResource):
             PartArgs,
             tenant=tenant,
             host=host,
-            networks=Networks(tenant=tenant, host=host, opts=child),
-            volumes=Volumes(tenant=tenant, host=host, opts=child),
+            networks=Networks(host=host, opts=child),
+            volumes=Volumes(parts=("postgres", "redis", "openwebui"), host=host, opts=child),
             secrets=secrets,
         )
         images = args.images

@@ -43,11 +43,12 @@ class BuildError(Exception):
     """An image could not be built. The text ends with the last lines of its build."""
 
 
-def build_missing(client: docker.DockerClient, report: Callable[[str], None]) -> None:
-    """Builds every image of the catalog that the engine does not have."""
-    catalog = load_catalog("built")
-    references = {part: getattr(catalog, part).reference for part in Catalog.model_fields}
-    missing = {part: name for part, name in references.items() if not _has(client, name)}
+def build_missing(
+    client: docker.DockerClient, catalog: Catalog, report: Callable[[str], None]
+) -> None:
+    """Builds every image of the catalog that is built and that the engine does not have."""
+    built = {part: image.reference for part, image in catalog if image.source == "built"}
+    missing = {part: name for part, name in built.items() if not _has(client, name)}
     if not missing:
         return
     base = f"cloudfreedom/base:trixie-{recipe_hash('base')}"
@@ -163,7 +164,7 @@ def _pip_settings() -> dict[str, str]:
 def main() -> None:
     """Builds what is missing, for `python -m images.build`."""
     try:
-        build_missing(docker.from_env(), print)
+        build_missing(docker.from_env(), load_catalog("built"), print)
     except (BuildError, DockerException) as error:
         sys.exit(str(error))
 

@@ -43,12 +43,13 @@ class Image(_Data):
 
 
 class Catalog(_Data):
-    """The image of each part of a tenant."""
+    """The image of each part of a tenant, and the one of the core."""
 
     postgres: Image
     redis: Image
     litellm: Image
     openwebui: Image
+    core: Image
 
 
 class _Official(_Data):
@@ -74,9 +75,20 @@ class _Refused(_Data):
 
 
 class _Entry(_Data):
-    official: _Official
+    official: _Official | None
     built: _Built
     refused: Sequence[_Refused]
+
+    @property
+    def version(self) -> str:
+        """The one to be run."""
+        return (self.official or self.built).version
+
+    @property
+    def example(self) -> str:
+        """A reference as an override may be written."""
+        built = f"{self.built.repository}:{self.built.version}"
+        return self.official.reference if self.official else built
 
 
 class _File(_Data):
@@ -84,10 +96,13 @@ class _File(_Data):
     redis: _Entry
     litellm: _Entry
     openwebui: _Entry
+    core: _Entry
 
 
 def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -> Catalog:
     """The images of one source, except for the parts that `overrides` gives a reference for.
+
+    What has no official image is built whatever the source.
 
     Raises:
         ImageError: with one sentence for each image that must not run.
@@ -123,7 +138,7 @@ def recipe_hash(part: str) -> str:
 def _image(part: str, entry: _Entry, source: Source, override: str | None) -> Image:
     if override is not None:
         return _overriding(part, entry, override)
-    if source == "built":
+    if source == "built" or entry.official is None:
         return _built(part, entry)
     _refuse(part, entry, entry.official.version)
     return Image(
@@ -150,7 +165,7 @@ def _overriding(part: str, entry: _Entry, reference: str) -> Image:
     if match is None:
         raise ImageError(
             f"{part}: {reference!r} is no reference of an image with its version. Write it like "
-            f"{entry.official.reference}, with @sha256:... behind it to pin its content."
+            f"{entry.example}, with @sha256:... behind it to pin its content."
         )
     repository, version, _ = match.groups()
     _refuse(part, entry, version)
@@ -169,12 +184,12 @@ def _refuse(part: str, entry: _Entry, version: str) -> None:
         if fnmatchcase(_numbers(version), refused.versions):
             raise ImageError(
                 f"{part}: version {version} is refused, because {refused.reason}. "
-                f"Use {entry.official.version}, or another version that is not {refused.versions}."
+                f"Use {entry.version}, or another version that is not {refused.versions}."
             )
 
 
 def _refuse_floating(part: str, entry: _Entry, version: str) -> None:
-    full = entry.official.version
+    full = entry.version
     if _numbers(version).count(".") < _numbers(full).count("."):
         raise ImageError(
             f"{part}: {version!r} is not a full version, so what it stands for changes. "

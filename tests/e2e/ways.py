@@ -8,6 +8,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from images.build import build_missing
+from images.catalog import load_catalog
 from ops.tools import (
     ENGINE,
     ROOT,
@@ -58,4 +59,4 @@ def build_images() -> None:
     """Have the images that the tests run."""
     client = engine()
     assert client
-    build_missing(client, print)
+    build_missing(client, load_catalog("built"), print)

