@@ -13,6 +13,8 @@ from tests.core.superuser import Superuser
 def pocketbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PocketBaseProcess]:
     """One for all tests: whoever kills it makes one of their own."""
     with PocketBaseProcess(folder=tmp_path_factory.mktemp("pocketbase")) as process:
+        with Superuser(process.url, process.password) as superuser:
+            superuser.lift_limits()
         yield process
 
 

@@ -113,9 +113,9 @@ class PocketBaseProcess(Process):
         return "/api/health"
 
     def start(self) -> None:
+        # At every start, as in its container: it ends all tokens that superusers have.
         command = [*self._pocketbase("superuser"), "upsert", SUPERUSER, self.password]
-        if not self._data.exists():
-            subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True)
         super().start()
 
     @property

@@ -1,0 +1,222 @@
+"""A client of PocketBase, as the superuser of our services, or as somebody for whom it acts."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from core.services.settings import SUPERUSER
+
+Record = dict[str, Any]
+
+_SECONDS = 10
+
+
+class PocketBaseError(Exception):
+    """It did not do what it was asked for."""
+
+
+class AwayError(PocketBaseError):
+    """It did not answer, or has trouble of its own: the same may work later."""
+
+
+class NotFoundError(PocketBaseError):
+    """There is no such record, or not for the one who asks."""
+
+
+class RefusedError(PocketBaseError):
+    """It does not do that.
+
+    Attributes:
+        status: of the answer.
+        fields: what is wrong with which field, by PocketBase's codes.
+    """
+
+    def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
+        super().__init__(": ".join([message, *(f"{name} {code}" for name, code in fields.items())]))
+        self.status = status
+        self.fields = fields
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether there is such a record already."""
+        return "validation_not_unique" in self.fields.values()
+
+
+class PocketBase:
+    """A client; close it by leaving its context.
+
+    Whatever takes a `token` asks as the person whose token it is, and else as superuser. All raise
+    a `PocketBaseError` of one of the kinds above.
+    """
+
+    def __init__(self, url: str, password: str) -> None:
+        self._url = url
+        self._password = password
+        self._token = ""
+        self._logging_in = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def check_health(self) -> None:
+        """Raise unless it answers."""
+        await self._send("GET", "/api/health")
+
+    async def list(
+        self,
+        collection: str,
+        filter_: str = "",
+        values: Mapping[str, str] = MappingProxyType({}),
+        *,
+        sort: str = "",
+        expand: str = "",
+        page: int = 1,
+        per_page: int = 500,
+        token: str | None = None,
+    ) -> list[Record]:
+        """Records of a page; `{name}` in the filter stands for the value of that name.
+
+        PocketBase binds the values: whatever is in them, they stay values.
+        """
+        bound = {f"value_{name}": value for name, value in values.items()}
+        names = {name: f"@request.query.value_{name}" for name in values}
+        question = {
+            "filter": filter_.format_map(names),
+            "sort": sort,
+            "expand": expand,
+            "page": str(page),
+            "perPage": str(per_page),
+            "skipTotal": "1",
+        }
+        answer = await self._ask("GET", _records(collection), token, params=question | bound)
+        return list(answer["items"])
+
+    async def first(
+        self,
+        collection: str,
+        filter_: str,
+        values: Mapping[str, str] = MappingProxyType({}),
+        *,
+        token: str | None = None,
+    ) -> Record:
+        """The record that a filter is about."""
+        found = await self.list(collection, filter_, values, per_page=1, token=token)
+        if not found:
+            raise NotFoundError(f"there is none such in {collection}")
+        return found[0]
+
+    async def view(self, collection: str, id_: str, *, token: str | None = None) -> Record:
+        """A record."""
+        return await self._record("GET", _records(collection, id_), token)
+
+    async def create(
+        self, collection: str, fields: Mapping[str, object], *, token: str | None = None
+    ) -> Record:
+        """Make a record, and return it as it is."""
+        return await self._record("POST", _records(collection), token, json=fields)
+
+    async def update(
+        self, collection: str, id_: str, fields: Mapping[str, object], *, token: str | None = None
+    ) -> Record:
+        """Change fields of a record, and return it as it is."""
+        return await self._record("PATCH", _records(collection, id_), token, json=fields)
+
+    async def delete(self, collection: str, id_: str, *, token: str | None = None) -> None:
+        """Take a record away; of many who do so at once, one gets no `NotFoundError`."""
+        await self._ask("DELETE", _records(collection, id_), token)
+
+    async def check_password(self, email: str, password: str) -> Record:
+        """The verified person whose e-mail and password these are.
+
+        It is asked as superuser, so that people do not share one address's limit of attempts; for
+        superusers PocketBase does not look at the rule that a person must be verified.
+        """
+        path = "/api/collections/users/auth-with-password"
+        given = {"identity": email, "password": password}
+        person = dict((await self._ask("POST", path, None, json=given))["record"])
+        if not person["verified"]:
+            raise RefusedError(HTTPStatus.FORBIDDEN, "The person is not verified.", {})
+        return person
+
+    async def impersonate(self, user: str, seconds: int) -> str:
+        """A token of a person by their id, which ends after a while."""
+        path = f"/api/collections/users/impersonate/{user}"
+        answer = await self._ask("POST", path, None, json={"duration": seconds})
+        return str(answer["token"])
+
+    async def post(self, path: str, body: object) -> Any:
+        """The answer of one of our hooks."""
+        return await self._ask("POST", path, None, json=body)
+
+    async def _record(self, method: str, path: str, token: str | None, **options: Any) -> Record:
+        return dict(await self._ask(method, path, token, **options))
+
+    async def _ask(self, method: str, path: str, token: str | None, **options: Any) -> Any:
+        if token is not None:
+            return await self._send(method, path, token, **options)
+        used = self._token or await self._log_in_after("")
+        try:
+            return await self._send(method, path, used, **options)
+        except RefusedError as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            return await self._send(method, path, await self._log_in_after(used), **options)
+
+    async def _log_in_after(self, used: str) -> str:
+        """A token that is not the one that was used; of many who need it, one logs in."""
+        async with self._logging_in:
+            if self._token == used:
+                path = "/api/collections/_superusers/auth-with-password"
+                given = {"identity": SUPERUSER, "password": self._password}
+                self._token = str((await self._send("POST", path, json=given))["token"])
+            return self._token
+
+    async def _send(self, method: str, path: str, token: str = "", **options: Any) -> Any:
+        self._session = self._session or aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_SECONDS)
+        )
+        headers = {"Authorization": token} if token else {}
+        try:
+            async with self._session.request(
+                method, self._url + path, headers=headers, **options
+            ) as response:
+                return _understood(response.status, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise AwayError(f"PocketBase does not answer: {type(error).__name__}") from None
+
+
+def _records(collection: str, id_: str = "") -> str:
+    return f"/api/collections/{collection}/records" + (f"/{id_}" if id_ else "")
+
+
+def _understood(status: int, body: bytes) -> Any:
+    if status == HTTPStatus.NO_CONTENT:
+        return None
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        raise AwayError("PocketBase's answer is not JSON") from None
+    if status < HTTPStatus.BAD_REQUEST:
+        return answer
+    message = str(answer.get("message"))
+    if status == HTTPStatus.NOT_FOUND:
+        raise NotFoundError(message)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise AwayError(message)
+    fields = {name: str(problem["code"]) for name, problem in answer.get("data", {}).items()}
+    raise RefusedError(status, message, fields)
