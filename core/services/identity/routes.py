@@ -1,0 +1,5 @@
+"""All that identity answers."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

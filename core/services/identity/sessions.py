@@ -1,0 +1,144 @@
+"""Who is signed in, in which browser."""
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from fastapi import Request, Response
+
+from core.services import cookies
+from core.services.pocketbase import NotFoundError, PocketBase, Record
+from core.services.settings import settings
+
+_COLLECTION = "sessions"
+_EXPAND = "user.tenant"
+
+# A session that was moved on in the last tenth of its length is not written again.
+_FRESH = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who is signed in.
+
+    Attributes:
+        id: in PocketBase, and as `sub` in tokens.
+        email: in small letters.
+        role: `admin` or `user` of the tenant.
+        tenant: its slug.
+        session: the id of the session, `sid` in tokens; it opens nothing.
+        signed_in_at: when the password was given, in seconds since 1970.
+    """
+
+    id: str
+    email: str
+    name: str
+    role: str
+    tenant: str
+    session: str
+    signed_in_at: int
+
+    @classmethod
+    def of(cls, session: Record) -> Self | None:
+        """Who has a session, if they still may."""
+        user = session["expand"]["user"]
+        if not user["verified"]:
+            return None
+        return cls(
+            id=user["id"],
+            email=user["email"].lower(),
+            name=user["name"],
+            role=user["role"],
+            tenant=user["expand"]["tenant"]["slug"],
+            session=session["id"],
+            signed_in_at=session["signed_in_at"],
+        )
+
+
+async def current_person(request: Request) -> Person | None:
+    """Who is signed in at the browser that sent the request; it keeps their session alive.
+
+    Raises:
+        AwayError: PocketBase does not answer.
+    """
+    token = cookies.read(request, cookies.SESSION)
+    if not token:
+        return None
+    pocketbase: PocketBase = request.app.state.pocketbase
+    session = await _find(pocketbase, "token_hash = {value}", _hashed(token))
+    if session is None:
+        return None
+    await _keep_alive(pocketbase, session)
+    return Person.of(session)
+
+
+async def person_of(pocketbase: PocketBase, session: str) -> Person | None:
+    """Whose session it is, while it lasts."""
+    found = await _find(pocketbase, "id = {value}", session)
+    return Person.of(found) if found else None
+
+
+async def start(request: Request, response: Response, user: str) -> None:
+    """Sign a person in, in place of whoever was in this browser."""
+    pocketbase: PocketBase = request.app.state.pocketbase
+    await end(request, response)
+    token, now = secrets.token_urlsafe(32), int(time.time())
+    await pocketbase.create(
+        _COLLECTION,
+        {
+            "token_hash": _hashed(token),
+            "user": user,
+            "signed_in_at": now,
+            "expires_at": now + settings().session_seconds,
+        },
+    )
+    cookies.write(response, cookies.SESSION, token)
+
+
+async def end(request: Request, response: Response) -> None:
+    """Sign out whoever is signed in at this browser."""
+    token = cookies.read(request, cookies.SESSION)
+    if not token:
+        return
+    pocketbase: PocketBase = request.app.state.pocketbase
+    for session in await pocketbase.list(
+        _COLLECTION, "token_hash = {hash}", {"hash": _hashed(token)}
+    ):
+        await end_session(pocketbase, session["id"])
+    cookies.remove(response, cookies.SESSION)
+
+
+async def end_all(pocketbase: PocketBase, person: Person) -> None:
+    """End all sessions of a person, in whatever browser."""
+    while found := await pocketbase.list(_COLLECTION, "user = {user}", {"user": person.id}):
+        for session in found:
+            await end_session(pocketbase, session["id"])
+
+
+async def end_session(pocketbase: PocketBase, session: str) -> None:
+    """End a session, if there still is one."""
+    try:
+        await pocketbase.delete(_COLLECTION, session)
+    except NotFoundError:
+        return
+
+
+async def _find(pocketbase: PocketBase, filter_: str, value: str) -> Record | None:
+    alive = f"{filter_} && expires_at > {int(time.time())}"
+    found = await pocketbase.list(_COLLECTION, alive, {"value": value}, expand=_EXPAND, per_page=1)
+    return found[0] if found else None
+
+
+async def _keep_alive(pocketbase: PocketBase, session: Record) -> None:
+    now, seconds = int(time.time()), settings().session_seconds
+    if session["expires_at"] < now + seconds * _FRESH:
+        try:
+            await pocketbase.update(_COLLECTION, session["id"], {"expires_at": now + seconds})
+        except NotFoundError:
+            return  # it ended just now
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,5 @@
+"""All that the portal answers."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,101 @@
+"""Identity and portal, one app: `uvicorn --factory core.services.web:create`."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from core.services.door import FOR_PROGRAMS, Door
+from core.services.forms import ForgedFormError
+from core.services.identity import routes as identity
+from core.services.language import texts_for
+from core.services.pages import PageError, page
+from core.services.pocketbase import AwayError, PocketBase
+from core.services.portal import routes as portal
+from core.services.settings import identity_secrets, settings
+
+_REASONS = {403: "forbidden", 404: "not_found", 405: "not_found"}
+
+
+def create() -> ASGIApp:
+    """The app, as this process is told to be."""
+    app = FastAPI(lifespan=_lifespan, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.get("/health")(_health)
+    app.include_router(identity.router)
+    app.include_router(portal.router)
+    app.exception_handler(PageError)(_explain)
+    app.exception_handler(ForgedFormError)(_forged)
+    app.exception_handler(RequestValidationError)(_bad_request)
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(AwayError)(_away)
+    app.exception_handler(Exception)(_failed)
+    return Door(app)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    told, secrets = settings(), identity_secrets()
+    async with PocketBase(told.pocketbase_url, secrets.pocketbase_password) as pocketbase:
+        app.state.pocketbase = pocketbase
+        yield
+
+
+async def _health(request: Request) -> Response:
+    """Whether people can be served: not without PocketBase."""
+    try:
+        await request.app.state.pocketbase.check_health()
+    except AwayError as error:
+        return JSONResponse({"status": "unavailable", "message": str(error)}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+# --- What people are told when something is wrong
+
+
+async def _explain(request: Request, error: PageError) -> Response:
+    return _error(request, error.status, error.reason)
+
+
+async def _forged(request: Request, _: ForgedFormError) -> Response:
+    # The page that the form is on has the same address.
+    return _error(request, 403, "forged_form", back=str(request.url.include_query_params()))
+
+
+async def _bad_request(request: Request, _: RequestValidationError) -> Response:
+    return _error(request, 400, "bad_request")
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    reason = _REASONS.get(error.status_code, "bad_request")
+    return _error(request, error.status_code, reason, headers=error.headers)
+
+
+async def _away(request: Request, _: AwayError) -> Response:
+    if request.url.path in FOR_PROGRAMS:
+        return JSONResponse({"error": "temporarily_unavailable"}, 503)
+    return _error(request, 503, "unavailable", headers={"Retry-After": "60"})
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    if request.url.path in FOR_PROGRAMS:
+        return JSONResponse({"error": "server_error"}, 500)
+    return _error(request, 500, "failed")
+
+
+def _error(
+    request: Request,
+    status: int,
+    reason: str,
+    *,
+    back: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    message = texts_for(request)(f"error.{reason}")
+    return page(request, "error.html", status=status, headers=headers, message=message, back=back)
