@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from core.services.door import FOR_PROGRAMS, Door
 from core.services.forms import ForgedFormError
+from core.services.identity import exchange
 from core.services.identity import routes as identity
 from core.services.language import texts_for
 from core.services.pages import PageError, page
@@ -30,6 +31,7 @@ def create() -> ASGIApp:
     app.get("/health")(_health)
     app.include_router(identity.router)
     app.include_router(portal.router)
+    app.exception_handler(exchange.OAuthError)(exchange.explain)
     app.exception_handler(PageError)(_explain)
     app.exception_handler(ForgedFormError)(_forged)
     app.exception_handler(RequestValidationError)(_bad_request)
@@ -64,8 +66,9 @@ async def _explain(request: Request, error: PageError) -> Response:
 
 
 async def _forged(request: Request, _: ForgedFormError) -> Response:
-    # The page that the form is on has the same address.
-    return _error(request, 403, "forged_form", back=str(request.url.include_query_params()))
+    here = request.url
+    back = f"{here.path}?{here.query}" if here.path == "/login" else "/"
+    return _error(request, 403, "forged_form", back=back)
 
 
 async def _bad_request(request: Request, _: RequestValidationError) -> Response:

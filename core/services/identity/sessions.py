@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -119,10 +120,8 @@ async def end_all(pocketbase: PocketBase, person: Person) -> None:
 
 async def end_session(pocketbase: PocketBase, session: str) -> None:
     """End a session, if there still is one."""
-    try:
+    with suppress(NotFoundError):
         await pocketbase.delete(_COLLECTION, session)
-    except NotFoundError:
-        return
 
 
 async def _find(pocketbase: PocketBase, filter_: str, value: str) -> Record | None:
@@ -134,10 +133,8 @@ async def _find(pocketbase: PocketBase, filter_: str, value: str) -> Record | No
 async def _keep_alive(pocketbase: PocketBase, session: Record) -> None:
     now, seconds = int(time.time()), settings().session_seconds
     if session["expires_at"] < now + seconds * _FRESH:
-        try:
+        with suppress(NotFoundError):  # it may end just now
             await pocketbase.update(_COLLECTION, session["id"], {"expires_at": now + seconds})
-        except NotFoundError:
-            return  # it ended just now
 
 
 def _hashed(token: str) -> str:

@@ -1,0 +1,70 @@
+"""The applications that people log in to: each tenant's Open WebUI."""
+
+import hmac
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from core.services.settings import Tenant, identity_secrets, settings
+
+
+@dataclass(frozen=True)
+class Client:
+    """A tenant's Open WebUI."""
+
+    tenant: Tenant
+
+    @property
+    def id(self) -> str:
+        """The `client_id`."""
+        return self.tenant.slug
+
+    @property
+    def url(self) -> str:
+        """Where people open it."""
+        return self.tenant.chat_url.rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of the URL."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where a code may go to, and nowhere else."""
+        return f"{self.url}/oauth/oidc/callback"
+
+    @property
+    def signed_out_uri(self) -> str:
+        """Where whoever signed out may be sent to."""
+        return f"{self.url}/auth"
+
+    @property
+    def logout_uri(self) -> str:
+        """Where the application is told that somebody signed out everywhere."""
+        return f"{self.url}/oauth/backchannel-logout"
+
+    @property
+    def is_in_reach(self) -> bool:
+        """Whether we can tell it anything: a loopback address would lead to ourselves."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return not ip_address(host).is_loopback
+        except ValueError:
+            return host != "localhost" and not host.endswith(".localhost")
+
+    def has_secret(self, secret: str) -> bool:
+        """Whether this is the client's secret."""
+        expected = identity_secrets().client_secrets.get(self.id, "")
+        return bool(expected) and hmac.compare_digest(secret.encode(), expected.encode())
+
+
+def find_client(client_id: str) -> Client | None:
+    """A client, if there is one of that id."""
+    return next((client for client in all_clients() if client.id == client_id), None)
+
+
+def all_clients() -> list[Client]:
+    """Every client."""
+    return [Client(tenant) for tenant in settings().tenants]
