@@ -5,23 +5,33 @@ from pathlib import Path
 import pulumi
 
 from components.engine import DockerHostError, check_docker_host, end_quietly_on_failure
-from components.stack_config import StackConfigError, docker_hosts, read_stack_config
+from components.stack_config import (
+    StackConfig,
+    StackConfigError,
+    core_keys,
+    docker_hosts,
+    read_stack_config,
+)
 from components.tenant_stack import TenantStack, TenantStackArgs
 from images.catalog import ImageError, load_catalog
 from tenants.loader import load
-from tenants.problem import TenantError
+from tenants.problem import InvalidFileError
 
 PROJECT = Path(__file__).parent
 
 try:
-    config = read_stack_config()
+    config = read_stack_config(StackConfig)
     tenant = load(pulumi.get_stack(), PROJECT / "tenants", hosts=docker_hosts(PROJECT))
     images = load_catalog(config.images, config.image_overrides)
     if __name__ == "__main__":  # an export runs the program too, and needs no engine
         end_quietly_on_failure()
         check_docker_host(config.docker_host)
-    stack = TenantStack(args=TenantStackArgs(tenant=tenant, config=config, images=images))
-except (DockerHostError, ImageError, StackConfigError, TenantError) as error:
+    core = core_keys(config.core, tenant.slug) if config.core else None
+    args = TenantStackArgs(
+        tenant=tenant, config=config, keys=config.keys_of(tenant, core), images=images
+    )
+    stack = TenantStack(args=args)
+except (DockerHostError, ImageError, InvalidFileError, StackConfigError) as error:
     raise pulumi.RunError(str(error)) from None
 
 for name, value in stack.outputs.items():

@@ -9,5 +9,6 @@ def core_hosts(tenant: Tenant) -> list[str]:
     A name without a dot, such as the default `billing-api`, is no public one: it leads to
     the host. Any other is resolved as usual.
     """
-    urls = [tenant.pocketbase.url, *([tenant.billing.url] if tenant.billing else [])]
-    return [url.host for url in urls if url.host and "." not in url.host]
+    billing = [tenant.billing.url] if tenant.billing else []
+    login = [tenant.login.issuer] if tenant.login else []
+    return [url.host for url in (*billing, *login) if url.host and "." not in url.host]

@@ -13,6 +13,7 @@ from components.postgres import database_url
 from components.redis import redis_url
 from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, Storage, answers, script
+from components.stack_config import Keys
 from tenants.model import Tenant
 
 PORT = 8080
@@ -38,6 +39,7 @@ class OpenWebUI(pulumi.ComponentResource):
         self,
         *,
         args: PartArgs,
+        keys: Keys,
         after: Sequence[Service] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -57,7 +59,7 @@ class OpenWebUI(pulumi.ComponentResource):
             networks=[args.networks.data, args.networks.apps],
             health=Health(command=answers(_READY), start_seconds=180),
             env=_env(tenant, self.url, self.admin_email),
-            secret_env=_secret_env(args.secrets),
+            secret_env=_secret_env(args.secrets, keys),
             files={f"{_FILES}/openwebui.py": script("openwebui.py")},
             storage=Storage(volume=args.volumes.names["openwebui"], path=_DATA, hand_over=True),
             listeners=[
@@ -82,6 +84,8 @@ def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
         # What the tenant's file says wins over what an admin once stored.
         "ENABLE_PERSISTENT_CONFIG": False,
         "ENABLE_SIGNUP": tenant.openwebui.signup,
+        "ENABLE_LOGIN_FORM": tenant.login is None or tenant.login.passwords,
+        "ENABLE_PASSWORD_AUTH": tenant.login is None or tenant.login.passwords,
         "BYPASS_MODEL_ACCESS_CONTROL": True,
         "ENABLE_FORWARD_USER_INFO_HEADERS": True,
         # Files go into the prompt whole: the image has no embedding model of its own.
@@ -100,7 +104,7 @@ def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
         "WEBUI_SESSION_COOKIE_SECURE": url.startswith("https:"),
         "WEBUI_AUTH_COOKIE_SECURE": url.startswith("https:"),
     }
-    texts = {
+    texts = _login(tenant, url) | {
         "WEBUI_NAME": tenant.name,  # the product's own name stays beside it
         "WEBUI_URL": url,
         "CORS_ALLOW_ORIGIN": ";".join(_origins(tenant, url)),
@@ -119,6 +123,29 @@ def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
     return texts | {name: str(on).lower() for name, on in switches.items()}
 
 
+def _login(tenant: Tenant, url: str) -> dict[str, str]:
+    login = tenant.login
+    if login is None:
+        return {}
+    return {
+        "OPENID_PROVIDER_URL": f"{str(login.issuer).rstrip('/')}/.well-known/openid-configuration",
+        "OPENID_REDIRECT_URI": f"{url}/oauth/oidc/callback",
+        "OAUTH_PROVIDER_NAME": login.name,
+        "OAUTH_CLIENT_ID": login.client_id or tenant.slug,
+        "OAUTH_CODE_CHALLENGE_METHOD": "S256",
+        "ENABLE_OAUTH_SIGNUP": "true",
+        "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "true",
+        "OAUTH_UPDATE_NAME_ON_LOGIN": "true",
+        "ENABLE_OAUTH_ROLE_MANAGEMENT": "true",
+        "OAUTH_ROLES_CLAIM": login.roles_claim,
+        "OAUTH_ALLOWED_ROLES": ",".join([*login.users, *login.admins]),
+        "OAUTH_ADMIN_ROLES": ",".join(login.admins),
+        # Signing out here signs out there, and the other way round.
+        "WEBUI_AUTH_SIGNOUT_REDIRECT_URL": f"{url}/auth",
+        "ENABLE_OAUTH_BACKCHANNEL_LOGOUT": "true",
+    }
+
+
 def _origins(tenant: Tenant, url: str) -> list[str]:
     """Addresses that a browser may have opened the chat at."""
     if tenant.domain:
@@ -128,9 +155,10 @@ def _origins(tenant: Tenant, url: str) -> list[str]:
     return ["*"]  # the host's own names are not known here
 
 
-def _secret_env(secrets: Secrets) -> dict[str, pulumi.Output[str]]:
+def _secret_env(secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:
     redis = redis_url(secrets.redis, database=_REDIS_DATABASE)
-    return {
+    login = {"OAUTH_CLIENT_SECRET": keys.login} if keys.login else {}
+    return login | {
         "DATABASE_URL": database_url("postgresql+psycopg", "openwebui", secrets.openwebui_database),
         "REDIS_URL": redis,
         "WEBSOCKET_REDIS_URL": redis,

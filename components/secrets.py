@@ -9,8 +9,27 @@ from tenants.model import Tenant
 _BYTES = 32
 
 
+def secret(
+    name: str, *, parent: pulumi.Resource, turn: int = 1, protect: bool = False
+) -> pulumi.Output[str]:
+    """A value that nobody chose, in hexadecimal, so that no URL or shell needs quoting.
+
+    Args:
+        name: of the resource.
+        parent: of the resource.
+        turn: another one is another value.
+        protect: `pulumi destroy` refuses to delete it.
+    """
+    return random.RandomBytes(
+        name,
+        length=_BYTES,
+        keepers={"rotation": str(turn)},
+        opts=pulumi.ResourceOptions(parent=parent, protect=protect),
+    ).hex
+
+
 class Secrets(pulumi.ComponentResource):
-    """Values that nobody chose, in hexadecimal, so that no URL or shell needs quoting.
+    """All that the tenant's parts share with each other, and with whoever operates it.
 
     Attributes:
         litellm_database: password of LiteLLM's database role.
@@ -34,27 +53,22 @@ class Secrets(pulumi.ComponentResource):
     ) -> None:
         super().__init__("cloudfreedom:tenant:Secrets", f"{tenant.slug}-secrets", None, opts)
 
-        def secret(name: str, turn: int = 1, *, protect: bool = False) -> pulumi.Output[str]:
-            return random.RandomBytes(
-                f"{tenant.slug}-{name}",
-                length=_BYTES,
-                keepers={"rotation": str(turn)},
-                opts=pulumi.ResourceOptions(parent=self, protect=protect),
-            ).hex
+        def made(name: str, turn: int = 1, *, protect: bool = False) -> pulumi.Output[str]:
+            return secret(f"{tenant.slug}-{name}", parent=self, turn=turn, protect=protect)
 
-        self.litellm_database = secret("litellm-database", rotation.postgres)
-        self.openwebui_database = secret("openwebui-database", rotation.postgres)
-        self.redis = secret("redis-password", rotation.redis)
-        self.litellm_master = _api_key(secret("litellm-master", rotation.litellm))
-        self.litellm_openwebui = _api_key(secret("litellm-openwebui", rotation.litellm))
+        self.litellm_database = made("litellm-database", rotation.postgres)
+        self.openwebui_database = made("openwebui-database", rotation.postgres)
+        self.redis = made("redis-password", rotation.redis)
+        self.litellm_master = _api_key(made("litellm-master", rotation.litellm))
+        self.litellm_openwebui = _api_key(made("litellm-openwebui", rotation.litellm))
         self.litellm_keys = {
-            key.name: _api_key(secret(f"litellm-key-{key.name}", rotation.litellm))
+            key.name: _api_key(made(f"litellm-key-{key.name}", rotation.litellm))
             for key in tenant.litellm.keys
         }
-        self.litellm_salt = secret("litellm-salt", protect=True)
-        self.openwebui_session = secret("openwebui-session", rotation.openwebui)
-        self.openwebui_identity = secret("openwebui-identity", rotation.openwebui)
-        self.openwebui_admin = secret("openwebui-admin", protect=True)
+        self.litellm_salt = made("litellm-salt", protect=True)
+        self.openwebui_session = made("openwebui-session", rotation.openwebui)
+        self.openwebui_identity = made("openwebui-identity", rotation.openwebui)
+        self.openwebui_admin = made("openwebui-admin", protect=True)
         self.register_outputs({})
 
 

@@ -1,11 +1,11 @@
-"""What belongs to a deployment rather than to a tenant: the config of its Pulumi stack."""
+"""What belongs to a deployment rather than to a tenant or a core: the config of its stack."""
 
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pulumi
 import yaml
@@ -13,31 +13,42 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from components.litellm_config import provider_key_env
+from tenants.file import section
 from tenants.model import Tenant
 from tenants.problem import in_words
 from tenants.text import matching
 
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
-SECRET_KEYS = (f"{PROJECT}:providerKeys", f"{PROJECT}:billingKey")
+SECRET_KEYS = ("providerKeys", "billingKey", "loginSecret")
 
 DockerHost = Annotated[str, *matching(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")]
 
+CoreStackName = Annotated[
+    str,
+    *matching(r"|[^/]+/[^/]+/[^/]+", "organization/PROJECT/STACK, as `pulumi stack ls` names it"),
+]
+
 Turn = Annotated[int, Field(ge=1)]
 """Counts the values a secret has had: one more is a new value."""
+
+
+_Config = TypeVar("_Config", bound="Section")
 
 
 class StackConfigError(ValueError):
     """The stack's config cannot be used; its text is one line a problem."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of the config: unknown keys and silent conversions are errors."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True
     )
 
 
-class Rotation(_Section):
+class Rotation(Section):
     """Raise a number and run `pulumi up` to replace what it stands for.
 
     There is none for LiteLLM's salt key: what it encrypted could not be read any more.
@@ -49,18 +60,30 @@ class Rotation(_Section):
     openwebui: Turn = Field(1, description="Session secret: everybody logs in again")
 
 
-class StackConfig(_Section):
-    """Everything under `cloudfreedom:` in `Pulumi.<stack>.yaml`."""
+class Deployment(Section):
+    """Where anything is deployed, and from which images."""
 
     docker_host: DockerHost = LOCAL_DOCKER
     images: Literal["official", "built"] = "official"
     image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
+
+
+class StackConfig(Deployment):
+    """Everything under `cloudfreedom:` in `Pulumi.<stack>.yaml`."""
+
     rotation: Rotation = Rotation()
     provider_keys: dict[str, str] = Field({}, repr=False, description="Secrets, by key name")
     billing_key: str = Field("", repr=False, description="Secret: the tenant's at the Billing API")
+    login_secret: str = Field("", repr=False, description="Secret: the chat's at `login.issuer`")
+    core: CoreStackName = Field("", description="Stack that has the two above, if they are not set")
 
-    def keys_of(self, tenant: Tenant) -> "Keys":
+    def keys_of(self, tenant: Tenant, core: "CoreKeys | None" = None) -> "Keys":
         """The keys of others that the tenant needs, as secrets.
+
+        Args:
+            tenant: whose.
+            core: gives the key of the Billing API and the secret of the login where the config
+                does not.
 
         Raises:
             StackConfigError: with every key that is missing, and how to set it.
@@ -79,22 +102,56 @@ class StackConfig(_Section):
             for name, model in needed.items()
             if not self.provider_keys.get(name, "").strip()
         ]
-        if tenant.billing and not self.billing_key.strip():
+        billing = _given(self.billing_key) or (core.billing if core else None)
+        login = _given(self.login_secret) or (core.login if core else None)
+        if tenant.billing and not billing:
             missing.append(_missing("`billing` needs a key", "billingKey", "BILLING_KEY"))
+        if tenant.login and not login:
+            missing.append(_missing("`login` needs a secret", "loginSecret", "LOGIN_SECRET"))
         if missing:
             raise StackConfigError("\n".join(missing))
         return Keys(
             providers={name: pulumi.Output.secret(self.provider_keys[name]) for name in needed},
-            billing=pulumi.Output.secret(self.billing_key) if tenant.billing else None,
+            billing=billing if tenant.billing else None,
+            login=login if tenant.login else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """Keys that others gave: the providers', by name, and the Billing API's."""
+    """Keys that others gave: the providers', by name, the Billing API's, the login's."""
 
     providers: Mapping[str, pulumi.Output[str]]
     billing: pulumi.Output[str] | None
+    login: pulumi.Output[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreKeys:
+    """What a core has made for one tenant."""
+
+    billing: pulumi.Output[str]
+    login: pulumi.Output[str]
+
+
+def core_keys(stack: str, slug: str) -> CoreKeys:
+    """What the core of another stack has made for the tenant `slug`."""
+    tenants = pulumi.StackReference(stack).require_output("tenants")
+
+    def key(name: str) -> pulumi.Output[str]:
+        return pulumi.Output.secret(tenants.apply(lambda known: _key_in(known, slug, name, stack)))
+
+    return CoreKeys(billing=key("billing_key"), login=key("login_secret"))
+
+
+def _key_in(tenants: Mapping[str, Mapping[str, str]], slug: str, name: str, stack: str) -> str:
+    if slug not in tenants:
+        raise pulumi.RunError(f"the core {stack} has no tenant {slug!r}: add it to the core's file")
+    return tenants[slug][name]
+
+
+def _given(key: str) -> pulumi.Output[str] | None:
+    return pulumi.Output.secret(key) if key.strip() else None
 
 
 def _missing(what: str, setting: str, variable: str) -> str:
@@ -104,13 +161,13 @@ def _missing(what: str, setting: str, variable: str) -> str:
     )
 
 
-def read_stack_config() -> StackConfig:
+def read_stack_config(model: type[_Config]) -> _Config:
     """The config of the running stack.
 
     Raises:
         StackConfigError: with every problem.
     """
-    prefix = f"{PROJECT}:"
+    prefix = f"{pulumi.get_project()}:"
     stored = pulumi.runtime.config.CONFIG.get()
     values = {
         key.removeprefix(prefix): _parsed(value)
@@ -118,10 +175,11 @@ def read_stack_config() -> StackConfig:
         if key.startswith(prefix)
     }
     try:
-        return StackConfig.model_validate_json(json.dumps(values))
+        return model.model_validate_json(json.dumps(values))
     except ValidationError as error:
         file = f"Pulumi.{pulumi.get_stack()}.yaml"
-        lines = [f"{file}: {_sentence(problem)}" for problem in error.errors(include_input=False)]
+        problems = error.errors(include_input=False)
+        lines = [f"{file}: {prefix}{_sentence(problem, model)}" for problem in problems]
         raise StackConfigError("\n".join(lines)) from None
 
 
@@ -148,10 +206,10 @@ def _parsed(value: str) -> Any:
     return value
 
 
-def _sentence(problem: Mapping[str, Any]) -> str:
+def _sentence(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     # The value is left out: it may be a provider key.
-    name = f"{PROJECT}:" + ".".join(map(str, problem["loc"]))
+    name = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        known = Rotation if len(problem["loc"]) > 1 else StackConfig
-        return f"{name}: unknown key; known are {', '.join(map(to_camel, known.model_fields))}"
+        known = ", ".join(map(to_camel, section(problem["loc"][:-1], model).model_fields))
+        return f"{name}: unknown key; known are {known}"
     return f"{name}: {in_words(problem)}"

@@ -14,7 +14,7 @@ from components.part import PartArgs
 from components.postgres import Postgres
 from components.redis import Redis
 from components.secrets import Secrets
-from components.stack_config import StackConfig
+from components.stack_config import Keys, StackConfig
 from components.volumes import Volumes
 from images.catalog import Catalog
 from tenants.model import Tenant
@@ -26,6 +26,7 @@ class TenantStackArgs:
 
     tenant: Tenant
     config: StackConfig
+    keys: Keys
     images: Catalog
 
 
@@ -60,11 +61,13 @@ class TenantStack(pulumi.ComponentResource):
         stores = [postgres.service, redis.service]
         LiteLLM(
             args=part(image=images.litellm),
-            keys=args.config.keys_of(tenant),
+            keys=args.keys,
             after=stores if images.litellm.can("database") else [redis.service],
             opts=child,
         )
-        openwebui = OpenWebUI(args=part(image=images.openwebui), after=stores, opts=child)
+        openwebui = OpenWebUI(
+            args=part(image=images.openwebui), keys=args.keys, after=stores, opts=child
+        )
         self.outputs = {
             "openwebui_url": openwebui.url,
             "openwebui_admin_email": openwebui.admin_email,

@@ -17,10 +17,11 @@ from ops import demo as demo_tenant
 from ops.compose import ExportError
 from ops.export import export as export_tenant
 from ops.files import FileError
+from ops.keys import given_keys
 from ops.tools import ROOT
 from ops.way import WayError
 from tenants.loader import load_all
-from tenants.problem import TenantError
+from tenants.problem import InvalidFileError
 
 app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -32,7 +33,7 @@ _FOR_PEOPLE = (
     ExportError,
     FileError,
     ImageError,
-    TenantError,
+    InvalidFileError,
     WayError,
     demo_tenant.DemoError,
 )
@@ -78,10 +79,11 @@ def export(
 ) -> None:
     """Write a tenant as a Compose project; the secrets that are there stay the same.
 
-    Keys come from variables: CLOUDFREEDOM_PROVIDER_KEY_OPENAI, CLOUDFREEDOM_BILLING_KEY.
+    Keys come from variables: CLOUDFREEDOM_PROVIDER_KEY_OPENAI, CLOUDFREEDOM_BILLING_KEY,
+    CLOUDFREEDOM_LOGIN_SECRET.
     """
     with _told_to_people():
         settings = {"images": images} if images else {}
-        exported = export_tenant(stack, root=ROOT, folder=to, settings=settings)
+        exported = export_tenant(stack, root=ROOT, folder=to, settings=settings, keys=given_keys())
         wait = f"--wait --wait-timeout {exported.wait_seconds}"
         typer.echo(f"cd {quote(str(exported.folder))} && docker compose up --detach {wait}")

@@ -1,9 +1,11 @@
-"""`cloudfreedom demo`: the demo tenant on a bare machine, from nothing to a login."""
+"""`cloudfreedom demo`: a core and its tenant on a bare machine, from nothing to a login."""
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from docker import DockerClient
@@ -12,6 +14,7 @@ from rich.console import Console
 
 from images.build import build_missing
 from images.catalog import Catalog, load_catalog
+from ops.keys import given_keys
 from ops.tools import (
     ENGINE,
     ROOT,
@@ -19,11 +22,13 @@ from ops.tools import (
     compose_command,
     docker_address,
     engine_is_ours,
+    host_gateway,
     pulumi_program,
 )
 from ops.way import ComposeWay, PulumiWay, Way
 
 STACK = "demo"
+CORE = ROOT / "core"
 FOLDER = ROOT / ".cloudfreedom"
 _PULUMI, _COMPOSE = FOLDER / STACK / "pulumi", FOLDER / STACK / "compose"
 _REGISTRY_SECONDS = 5
@@ -38,7 +43,7 @@ class DemoError(RuntimeError):
 
 
 def demo() -> None:
-    """Bring the demo tenant up and print how to use it.
+    """Bring core and tenant of the demo up and print how to use them.
 
     Raises:
         DemoError: something it needs is missing.
@@ -49,30 +54,38 @@ def demo() -> None:
     with _step(2, "Images"):
         source = _images(client)
     with _step(3, "Pulumi"):
-        way = _way(source)
-    with _step(4, "Tenant"):
-        way.up()
-    _show(way)
+        tools = _tools()
+    settings = {"images": source, "dockerHost": docker_address()}
+    with _step(4, "Core"):
+        core = tools.core(settings | {"hostGateway": host_gateway(client)})
+        core.up()
+    with _step(5, "Tenant"):
+        tenant = tools.tenant(settings, core)
+        tenant.up()
+    _show(tools, core, tenant)
 
 
 def clean() -> None:
-    """Take the demo tenant down, stop the engine if it is the demo's, and keep the data."""
+    """Take the demo down, stop the engine if it is the demo's, and keep the data."""
     client = answering_engine()
-    if client and (way := _way_in_use()):
-        way.down()
+    if client and (tools := _tools_in_use()):
+        core = tools.core({})
+        tools.tenant({}, core).down()
+        core.down()
     running = [container.name for container in client.containers.list()] if client else []
     if engine_is_ours() and not running:
         _engine_tool("stop")
         delete = f"{ENGINE.relative_to(ROOT)} remove"
     else:
-        delete = f"docker volume rm {STACK}-postgres {STACK}-redis {STACK}-openwebui"
+        parts = ("demo-postgres", "demo-redis", "demo-openwebui", "core-pocketbase")
+        delete = f"docker volume rm {' '.join(parts)}"
     _console.print("The demo is down and its data is kept. To delete the data as well:")
     _console.print(f"  {delete} && rm -rf {FOLDER.name}")
 
 
 @contextmanager
 def _step(number: int, title: str) -> Iterator[None]:
-    _console.print(f"[bold]\\[{number}/4] {title}[/]")
+    _console.print(f"[bold]\\[{number}/5] {title}[/]")
     started = time.monotonic()
     yield
     _say(f"done in {time.monotonic() - started:.0f} s")
@@ -109,23 +122,22 @@ def _images(client: DockerClient) -> Source:
         _say("the ones built from packages are here")
         return "built"
     if _registry_answers(official):
-        for reference in _references(official):
-            _say(f"fetching {reference}")
-            client.images.pull(reference)
+        for _, image in official:
+            if image.source == "official":
+                _say(f"fetching {image.reference}")
+                client.images.pull(image.reference)
+        _say("building the core's from Debian and PyPI packages, for nobody publishes it")
+        build_missing(client, official, _say)
         return "official"
     _say("no registry answers: building equal ones from Debian and PyPI packages")
-    build_missing(client, _say)
+    build_missing(client, built, _say)
     return "built"
-
-
-def _references(catalog: Catalog) -> list[str]:
-    return [image.reference for _, image in catalog]
 
 
 def _are_here(client: DockerClient, catalog: Catalog) -> bool:
     try:
-        for reference in _references(catalog):
-            client.images.get(reference)
+        for _, image in catalog:
+            client.images.get(image.reference)
     except ImageNotFound:
         return False
     return True
@@ -142,47 +154,82 @@ def _registry_answers(catalog: Catalog) -> bool:
     return True
 
 
-def _way(source: Source) -> Way:
+@dataclass(frozen=True)
+class _Tools:
+    """What brings the demo up: Pulumi, or else Compose."""
+
+    pulumi: Path | None
+    compose: tuple[str, ...]
+
+    def core(self, settings: Mapping[str, str]) -> Way:
+        return self._way(CORE, settings, keys={})
+
+    def tenant(self, settings: Mapping[str, str], core: Way) -> Way:
+        """The tenant, with the keys that the core has made for it."""
+        if self.pulumi:
+            reference = {"core": f"organization/cloudfreedom-core/{STACK}"}
+            return self._way(ROOT, {**settings, **reference}, keys=given_keys())
+        made = core.outputs()["tenants"][STACK]
+        keys = {"billingKey": made["billing_key"], "loginSecret": made["login_secret"]}
+        return self._way(ROOT, settings, keys=given_keys() | keys)
+
+    def _way(self, root: Path, settings: Mapping[str, str], keys: Mapping[str, str]) -> Way:
+        if self.pulumi:
+            return PulumiWay(
+                STACK, folder=_PULUMI, settings=settings, keys=keys, pulumi=self.pulumi, root=root
+            )
+        folder = _COMPOSE / ("core" if root == CORE else "tenant")
+        return ComposeWay(
+            STACK, folder=folder, settings=settings, keys=keys, compose=self.compose, root=root
+        )
+
+
+def _tools() -> _Tools:
     """The way the demo came up before, else Pulumi, else Compose."""
-    settings = {"images": source, "dockerHost": docker_address()}
     pulumi = None if _COMPOSE.exists() else pulumi_program(FOLDER / "pulumi-cli")
     if pulumi:
         _say(f"{pulumi}, with its state in {_PULUMI.relative_to(ROOT)}")
-        return PulumiWay(STACK, folder=_PULUMI, settings=settings, pulumi=pulumi)
+        return _Tools(pulumi, ())
     _say(
-        "Pulumi's CLI is neither here nor to be had, so Compose runs the tenant:"
+        "Pulumi's CLI is neither here nor to be had, so Compose runs the demo:"
         " without preview, state, drift detection, protected data and remote hosts"
     )
-    return _compose_way(settings)
+    return _Tools(None, _compose())
 
 
-def _compose_way(settings: dict[str, str]) -> ComposeWay:
+def _compose() -> tuple[str, ...]:
     compose = compose_command()
     if compose is None:
         raise DemoError("Docker Compose is missing too. Install it and run `make demo` again.")
-    return ComposeWay(STACK, folder=_COMPOSE, settings=settings, compose=compose)
+    return tuple(compose)
 
 
-def _way_in_use() -> Way | None:
+def _tools_in_use() -> _Tools | None:
     if _COMPOSE.exists():
-        return _compose_way({})
+        return _Tools(None, _compose())
     pulumi = pulumi_program(FOLDER / "pulumi-cli") if _PULUMI.exists() else None
-    return PulumiWay(STACK, folder=_PULUMI, settings={}, pulumi=pulumi) if pulumi else None
+    return _Tools(pulumi, ()) if pulumi else None
 
 
-def _show(way: Way) -> None:
-    outputs = way.outputs()
-    folder = (_PULUMI if isinstance(way, PulumiWay) else _COMPOSE).relative_to(ROOT)
-    look = f"less {folder}/compose.yaml"
-    if isinstance(way, PulumiWay):
-        look = f". {folder}/env && pulumi preview -C {folder}/project -s {STACK}"
+def _show(tools: _Tools, core: Way, tenant: Way) -> None:
+    shared, outputs = core.outputs(), tenant.outputs()
+    people = "\n".join(
+        f"         {email} with the password {password}"
+        for email, password in shared["people"].items()
+    )
+    look = f"less {_COMPOSE.relative_to(ROOT)}/tenant/compose.yaml"
+    if tools.pulumi:
+        folder = _PULUMI.relative_to(ROOT)
+        look = f". {folder}/env && pulumi preview -C {folder}/cloudfreedom -s {STACK}"
     _console.print(
         f"""
 [bold]CloudFreedom Demo is up.[/]
 
   Chat   {outputs["openwebui_url"]}
-         Sign up, or log in as {outputs["openwebui_admin_email"]}
-         with the password {outputs["openwebui_admin_password"]}
+         Continue with PocketBase as one of
+{people}
+  Portal {shared["portal_url"]}
+         with the same logins: Ada sets budgets, Ben's is small
   API    {outputs["litellm_url"]}/docs
          with the key {outputs["litellm_master_key"]}
 

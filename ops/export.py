@@ -1,4 +1,4 @@
-"""Writes a tenant as a Compose project: the Compose file, and its secrets beside it."""
+"""Writes a tenant or a core as a Compose project: the Compose file, its secrets beside it."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.stack_config import PROJECT, SECRET_KEYS
+from components.stack_config import SECRET_KEYS
 from ops.compose import compose_project
-from ops.files import read_config, write_private, write_yaml
-from ops.keys import billing_key, provider_keys
+from ops.files import read_config, read_yaml, write_private, write_yaml
+from ops.keys import nested
 from ops.record import record
 from ops.values import ValueFile
+
+_ONLY_PULUMIS = {*SECRET_KEYS, "core"}
 
 
 @dataclass(frozen=True)
@@ -28,32 +30,41 @@ class Exported:
 
 
 def export(
-    stack: str, *, root: Path, folder: Path, settings: Mapping[str, str] | None = None
+    stack: str,
+    *,
+    root: Path,
+    folder: Path,
+    settings: Mapping[str, str],
+    keys: Mapping[str, str],
 ) -> Exported:
-    """Export the tenant of `stack` to `folder`, keeping the secrets that are there.
+    """Export what `stack` is to `folder`, keeping the secrets that are there.
 
     Args:
-        stack: the name of its tenant file, and of its Pulumi stack.
-        root: the project's folder.
+        stack: the name of its file, and of its Pulumi stack.
+        root: the Pulumi project's folder.
         folder: made if it is missing.
         settings: config of the stack that wins over its file, such as `images`.
+        keys: secret config of the stack, by path.
 
     Raises:
         pulumi.RunError: the tenant or its config cannot be used.
         ExportError: it says something that Compose cannot.
         FileError: the stack's file cannot be read.
     """
-    config = _stack_config(root / f"Pulumi.{stack}.yaml") | dict(settings or {})
+    project_name = str(read_yaml(root / "Pulumi.yaml")["name"])
+    config = _config(root / f"Pulumi.{stack}.yaml", project_name) | dict(settings)
+    secret = nested(keys)
     folder.mkdir(parents=True, exist_ok=True)
     values = ValueFile(folder / "values.json")
     recording = record(
         stack,
-        config={f"{PROJECT}:{key}": _handed_over(value) for key, value in config.items()},
-        secret_keys=list(SECRET_KEYS),
+        project=project_name,
+        config={key: _handed_over(value) for key, value in (config | secret).items()},
+        secret_keys=list(secret),
         values=values,
         program=root / "__main__.py",
     )
-    project = compose_project(f"{PROJECT}-{stack}", recording)
+    project = compose_project(f"{project_name}-{stack}", recording)
     values.save()
     write_private(folder / ".env", _env_file(project.environment))
     write_private(folder / "outputs.json", json.dumps(recording.outputs, indent=2) + "\n")
@@ -61,14 +72,14 @@ def export(
     return Exported(folder, project.wait_seconds)
 
 
-def _stack_config(path: Path) -> dict[str, Any]:
-    """Config of a stack by key, without what only Pulumi could decrypt."""
+def _config(path: Path, project: str) -> dict[str, Any]:
+    """Config of a stack by key, without what only Pulumi could decrypt or look up."""
     config = {
-        key.removeprefix(f"{PROJECT}:"): value
+        key.removeprefix(f"{project}:"): value
         for key, value in read_config(path).items()
-        if key.startswith(f"{PROJECT}:")
+        if key.startswith(f"{project}:")
     }
-    return config | {"providerKeys": provider_keys(), "billingKey": billing_key()}
+    return {key: value for key, value in config.items() if key not in _ONLY_PULUMIS}
 
 
 def _handed_over(value: Any) -> str:

@@ -1,26 +1,34 @@
 """Keys that others gave, from the environment, for whoever has no Pulumi to keep them."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 _PROVIDER = "CLOUDFREEDOM_PROVIDER_KEY_"
-_BILLING = "CLOUDFREEDOM_BILLING_KEY"
+_OTHERS = {
+    "CLOUDFREEDOM_BILLING_KEY": "billingKey",
+    "CLOUDFREEDOM_LOGIN_SECRET": "loginSecret",
+}
 
 
-def provider_keys() -> dict[str, str]:
-    """Keys by name: `CLOUDFREEDOM_PROVIDER_KEY_OPENAI_EU` holds the key `openai-eu`."""
-    return {
-        variable.removeprefix(_PROVIDER).lower().replace("_", "-"): key
+def given_keys() -> dict[str, str]:
+    """All keys that were given, by their place in a tenant's config.
+
+    `CLOUDFREEDOM_PROVIDER_KEY_OPENAI_EU` is `providerKeys.openai-eu`.
+    """
+    keys = {
+        f"providerKeys.{variable.removeprefix(_PROVIDER).lower().replace('_', '-')}": key
         for variable, key in os.environ.items()
         if variable.startswith(_PROVIDER)
     }
+    others = {path: os.environ.get(variable, "") for variable, path in _OTHERS.items()}
+    return keys | {path: key for path, key in others.items() if key}
 
 
-def billing_key() -> str:
-    """The tenant's key at the Billing API; empty if none was given."""
-    return os.environ.get(_BILLING, "")
-
-
-def keys_by_path() -> dict[str, str]:
-    """All keys that were given, by their place in a stack's config."""
-    keys = {f"providerKeys.{name}": key for name, key in provider_keys().items()}
-    return keys | ({"billingKey": billing_key()} if billing_key() else {})
+def nested(keys: Mapping[str, str]) -> dict[str, Any]:
+    """The same as Pulumi hands it to the program: `a.b` is `b` of the mapping `a`."""
+    config: dict[str, Any] = {}
+    for path, key in keys.items():
+        section, _, name = path.rpartition(".")
+        (config.setdefault(section, {}) if section else config)[name] = key
+    return config

@@ -12,8 +12,6 @@ from pulumi import Output
 from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
 from pulumi.runtime.settings import ROOT
 
-from components.stack_config import PROJECT
-
 # How the SDK marks a secret on the wire (`pulumi.runtime.rpc`).
 _MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 
@@ -69,6 +67,7 @@ class Recording:
 def record(
     stack: str,
     *,
+    project: str,
     config: Mapping[str, str],
     secret_keys: list[str],
     values: Values,
@@ -78,8 +77,9 @@ def record(
 
     Args:
         stack: name of the stack.
-        config: full config keys (`cloudfreedom:images`) and their values as Pulumi hands
-            them over: text, or JSON for anything else.
+        project: name of the Pulumi project.
+        config: its config keys (`images`) and their values as Pulumi hands them over: text,
+            or JSON for anything else.
         secret_keys: keys of `config` that are secret.
         values: generated secrets.
         program: the program's file.
@@ -92,9 +92,10 @@ def record(
     async def run() -> None:
         answers = _Mocks(values)
         monitor = _Monitor(answers, recording)
-        set_mocks(answers, project=PROJECT, stack=stack, preview=False, monitor=monitor)
+        set_mocks(answers, project=project, stack=stack, preview=False, monitor=monitor)
         ROOT.set(None)  # the stack that `run_in_stack` makes is the one with outputs
-        set_all_config(dict(config), secret_keys)
+        full = {f"{project}:{key}": value for key, value in config.items()}
+        set_all_config(full, [f"{project}:{key}" for key in secret_keys])
         await run_in_stack(lambda: _run_program(program))
 
     # Pulumi keeps its state in context variables: this task's context is a clean run.

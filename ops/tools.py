@@ -32,6 +32,11 @@ def answering_engine() -> DockerClient | None:
     return client
 
 
+def host_gateway(client: DockerClient) -> str:
+    """The Docker host's address for its containers: what `host-gateway` stands for."""
+    return str(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+
+
 def engine_is_ours() -> bool:
     """Whether `tools/engine` runs the machine's engine."""
     return (_ENGINE_FOLDER / "pid").exists()

@@ -1,4 +1,4 @@
-"""The two ways to bring a tenant up: Pulumi, and an exported Compose project."""
+"""The two ways to bring a tenant or a core up: Pulumi, and an exported Compose project."""
 
 import json
 import os
@@ -9,40 +9,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from docker import DockerClient
 
 from components.recovery import not_ready
-from components.stack_config import PROJECT
 from ops.export import Exported, export
 from ops.files import read_config, read_yaml, write_private, write_yaml
-from ops.keys import keys_by_path
 from ops.tools import ROOT, docker_address
 
 
 class WayError(RuntimeError):
-    """A tenant could not be brought up or down; the tool that tried has said why."""
+    """Something could not be brought up or down; the tool that tried has said why."""
 
 
 class Way(ABC):
-    """How a tenant comes up, goes down, and tells its addresses and keys."""
+    """How a tenant or a core comes up, goes down, and tells its addresses and keys."""
 
     def up(self) -> None:
-        """Bring the tenant to what its file says; returns when all of it is ready."""
+        """Bring it to what its file says; returns when all of it is ready."""
         self.prepare()
         self.apply()
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make what `apply` works from; the tenant is left as it is.
+        """Make what `apply` works from; nothing is changed yet.
 
         Raises:
-            pulumi.RunError: an export found the tenant or its config unusable.
+            pulumi.RunError: an export found the file or the config unusable.
         """
 
     @abstractmethod
     def apply(self) -> None:
-        """Bring the tenant to what was prepared; returns when all of it is ready.
+        """Bring it to what was prepared; returns when all of it is ready.
 
         Raises:
             WayError: it did not work.
@@ -53,7 +52,7 @@ class Way(ABC):
         """Remove containers and networks; volumes and lasting secrets stay."""
 
     @abstractmethod
-    def outputs(self) -> dict[str, str]:
+    def outputs(self) -> dict[str, Any]:
         """The exported addresses, logins and keys, secrets in plain text."""
 
 
@@ -63,8 +62,10 @@ class PulumiWay(Way):
     Args:
         stack: name of the stack.
         folder: state, passphrase and the stack's config; made if missing, root-only. Its
-            file `env` makes `pulumi` work on the stack in a shell.
+            file `env` makes `pulumi` work on the stack in a shell. Stacks of several projects
+            may share it, and then refer to each other.
         settings: config of the stack that wins over its file.
+        keys: secret config of the stack, by path.
         pulumi: the program.
         root: the project.
     """
@@ -75,11 +76,13 @@ class PulumiWay(Way):
         *,
         folder: Path,
         settings: Mapping[str, str],
+        keys: Mapping[str, str],
         pulumi: Path,
         root: Path = ROOT,
     ) -> None:
-        self.stack, self._folder, self._settings = stack, folder, settings
+        self.stack, self._folder, self._settings, self._keys = stack, folder, settings, keys
         self._pulumi, self._root = pulumi, root
+        self._name = str(read_yaml(root / "Pulumi.yaml")["name"])
 
     def apply(self) -> None:
         """See `Way.apply`."""
@@ -89,10 +92,10 @@ class PulumiWay(Way):
         """See `Way.down`."""
         self._run("destroy", "--yes", "--skip-preview", "--exclude-protected")
 
-    def outputs(self) -> dict[str, str]:
+    def outputs(self) -> dict[str, Any]:
         """See `Way.outputs`."""
         text = self._run("stack", "output", "--json", "--show-secrets", capture=True)
-        outputs: dict[str, str] = json.loads(text)
+        outputs: dict[str, Any] = json.loads(text)
         return outputs
 
     @property
@@ -107,7 +110,7 @@ class PulumiWay(Way):
     @property
     def project(self) -> Path:
         """Folder to run `pulumi` in."""
-        return self._folder / "project"
+        return self._folder / self._name
 
     def prepare(self) -> None:
         """Make a project beside the checkout: Pulumi writes into a stack's config file."""
@@ -129,11 +132,11 @@ class PulumiWay(Way):
     def _configure(self) -> None:
         name = f"Pulumi.{self.stack}.yaml"
         ours, theirs = read_yaml(self.project / name), read_yaml(self._root / name)
-        settings = {f"{PROJECT}:{key}": value for key, value in self._settings.items()}
+        settings = {f"{self._name}:{key}": value for key, value in self._settings.items()}
         config = read_config(self._root / name) | settings
         write_yaml(self.project / name, ours | theirs | {"config": config})
-        for path, key in keys_by_path().items():
-            place = ("--path", f"{PROJECT}:{path}")
+        for path, key in self._keys.items():
+            place = ("--path", f"{self._name}:{path}")
             self._run("config", "set", "--secret", *place, capture=True, stdin=key)
 
     def _run(self, *arguments: str, capture: bool = False, stdin: str | None = None) -> str:
@@ -149,6 +152,7 @@ class ComposeWay(Way):
         stack: name of the tenant's file.
         folder: the Compose project; made if missing.
         settings: config of the stack that wins over its file.
+        keys: secret config of the stack, by path.
         compose: the command, such as `docker compose`.
         root: the project.
     """
@@ -161,16 +165,21 @@ class ComposeWay(Way):
         *,
         folder: Path,
         settings: Mapping[str, str],
+        keys: Mapping[str, str],
         compose: Sequence[str],
         root: Path = ROOT,
     ) -> None:
-        self._stack, self._folder, self._settings = stack, folder, settings
+        self._stack, self._folder, self._settings, self._keys = stack, folder, settings, keys
         self._compose, self._root = compose, root
 
     def prepare(self) -> None:
         """See `Way.prepare`."""
         self._exported = export(
-            self._stack, root=self._root, folder=self._folder, settings=self._settings
+            self._stack,
+            root=self._root,
+            folder=self._folder,
+            settings=self._settings,
+            keys=self._keys,
         )
 
     def apply(self) -> None:
@@ -197,10 +206,10 @@ class ComposeWay(Way):
         """See `Way.down`."""
         self._run("down")
 
-    def outputs(self) -> dict[str, str]:
+    def outputs(self) -> dict[str, Any]:
         """See `Way.outputs`."""
         text = (self._folder / "outputs.json").read_text(encoding="utf-8")
-        outputs: dict[str, str] = json.loads(text)
+        outputs: dict[str, Any] = json.loads(text)
         return outputs
 
     def _run(self, *arguments: str) -> None:

@@ -372,10 +372,30 @@ class Billing(Section):
     )
 
 
-class PocketBase(Section):
-    """Where people's accounts live."""
+Role = Annotated[str, *matching(r"[^\s,]+", "a word without commas")]
 
-    url: HttpUrl = HttpUrl("http://pocketbase-core:8090")
+
+class Login(Section):
+    """Logins at an OpenID provider, such as the core's; without it Open WebUI has passwords.
+
+    An account of the same e-mail is taken over: the provider must have verified it.
+    """
+
+    issuer: HttpUrl = Field(
+        HttpUrl("http://pocketbase-core:8090"),
+        description="Its address as the tenant's containers reach it; below it is"
+        " /.well-known/openid-configuration",
+    )
+    name: str = Field("PocketBase", min_length=1, max_length=64, description="On the button")
+    client_id: str | None = Field(
+        None, min_length=1, max_length=254, description="The tenant's; SLUG unless given"
+    )
+    roles_claim: str = Field("role", min_length=1, description="Where it says who may do what")
+    users: list[Role] = Field(["user"], min_length=1, description="Roles that may chat")
+    admins: list[Role] = Field(["admin"], description="Roles that administer Open WebUI, too")
+    passwords: bool = Field(
+        False, description="Whether accounts of Open WebUI's own, such as its first admin's, stay"
+    )
 
 
 class Tenant(Section):
@@ -394,20 +414,29 @@ class Tenant(Section):
     postgres: Postgres = Postgres()
     redis: Redis = Redis()
     billing: Billing | None = None
-    pocketbase: PocketBase = PocketBase()
+    login: Login | None = None
 
     @property
     def account(self) -> str:
         """Who pays for requests of nobody in particular."""
         return (self.billing and self.billing.account) or f"api@{self.slug}"
 
-    @field_validator("billing")
+    @field_validator("slug")
     @classmethod
-    def _is_said(cls, billing: Billing | None) -> Billing | None:
-        # `billing:` with nothing below it would mean a tenant without budgets.
-        if billing is None:
-            raise ValueError("a mapping, such as {}; without the key `billing` nobody has a budget")
-        return billing
+    def _is_no_core(cls, slug: str) -> str:
+        if slug.partition("-")[0] == "core":
+            raise ValueError("another name than `core` or `core-…`, which the shared services have")
+        return slug
+
+    @field_validator("billing", "login")
+    @classmethod
+    def _is_said(cls, section: Section | None, info: ValidationInfo) -> Section | None:
+        # The key with nothing below it would mean a tenant without budgets or logins.
+        if section is None:
+            raise ValueError(
+                f"a mapping, such as {{}}; a tenant without leaves out the key `{info.field_name}`"
+            )
+        return section
 
     @field_validator("litellm")
     @classmethod

@@ -35,8 +35,8 @@ class Problem:
         return f"{self.file}:{self.line}: {shown}: {self.allowed}"
 
 
-class TenantError(ValueError):
-    """A tenant cannot be used; its text is one line a problem."""
+class InvalidFileError(ValueError):
+    """A file that describes a tenant or a core cannot be used; one line a problem."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.field)))

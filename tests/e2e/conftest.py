@@ -13,7 +13,7 @@ from docker.models.containers import Container
 
 from components.labels import TENANT
 from images.catalog import load_catalog
-from ops.tools import ROOT
+from ops.tools import ROOT, host_gateway
 from ops.way import Way
 from tests.billing import contract
 from tests.billing.client import BillingProcess
@@ -72,7 +72,7 @@ class Running:
     @property
     def key(self) -> str:
         """LiteLLM's master key."""
-        return self.way.outputs()["litellm_master_key"]
+        return str(self.way.outputs()["litellm_master_key"])
 
     def change(self, tenant: dict[str, Any] | None = None, **config: Any) -> None:
         """Write the tenant's file with changes, and config of its stack, and bring it up."""
@@ -108,7 +108,7 @@ def engine() -> DockerClient:
 @pytest.fixture(scope="session")
 def bridge(engine: DockerClient) -> str:
     """The address where containers reach what the host offers, and nobody else does."""
-    return str(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+    return host_gateway(engine)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from docker import DockerClient
 
 from images.build import build_missing
 from images.catalog import load_catalog
+from ops.keys import given_keys
 from ops.tools import (
     ENGINE,
     ROOT,
@@ -41,15 +42,27 @@ def available() -> dict[str, MakeWay]:
     if pulumi := pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli"):
 
         def with_pulumi(stack: str, root: Path) -> Way:
-            folder = root / "pulumi" / stack
-            return PulumiWay(stack, folder=folder, settings=SETTINGS, pulumi=pulumi, root=root)
+            return PulumiWay(
+                stack,
+                folder=root / "pulumi" / stack,
+                settings=SETTINGS,
+                keys=given_keys(),
+                pulumi=pulumi,
+                root=root,
+            )
 
         ways["pulumi"] = with_pulumi
     if compose := compose_command():
 
         def with_compose(stack: str, root: Path) -> Way:
-            folder = root / "compose" / stack
-            return ComposeWay(stack, folder=folder, settings=SETTINGS, compose=compose, root=root)
+            return ComposeWay(
+                stack,
+                folder=root / "compose" / stack,
+                settings=SETTINGS,
+                keys=given_keys(),
+                compose=compose,
+                root=root,
+            )
 
         ways["compose"] = with_compose
     return ways

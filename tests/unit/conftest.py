@@ -1,8 +1,10 @@
 """What the unit tests look at: a small tenant, and the program, run without any engine."""
 
+import shutil
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,12 +14,14 @@ from ops.tools import ROOT
 from tenants.loader import load
 from tenants.model import Tenant
 
+CORE_PARTS = ("pocketbase", "billing", "identity")
 PARTS = ("postgres", "redis", "litellm", "openwebui")
 KEYS = {
     "providerKeys": (
         '{"openai": "key-of-openai", "anthropic": "key-of-anthropic", "gemini": "key-of-gemini"}'
     ),
     "billingKey": "key-of-billing",
+    "loginSecret": "secret-of-login",
 }
 
 # Six lines, so that what a test appends starts in line 7, inside of `litellm`.
@@ -45,14 +49,41 @@ class StableValues:
 
 
 def run_program(stack: str, **config: str) -> Recording:
-    """The program for a stack of the repository; `config` as Pulumi hands it over."""
+    """The program for a tenant of the repository, with all keys; `config` as Pulumi has it."""
+    return _run(ROOT, stack, config)
+
+
+def _run(root: Path, stack: str, config: Mapping[str, str]) -> Recording:
     return record(
         stack,
-        config={f"{PROJECT}:{key}": value for key, value in config.items()},
+        project=PROJECT,
+        config={**KEYS, **config},
         secret_keys=list(SECRET_KEYS),
         values=StableValues(),
-        program=ROOT / "__main__.py",
+        program=root / "__main__.py",
     )
+
+
+def run_core(**config: str) -> Recording:
+    """The core's program for the stack of the repository."""
+    return record(
+        "demo",
+        project="cloudfreedom-core",
+        config=config,
+        secret_keys=[],
+        values=StableValues(),
+        program=ROOT / "core" / "__main__.py",
+    )
+
+
+def run_acme() -> Recording:
+    """The program for the smallest tenant, in a project of its own."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "tenants").mkdir()
+        (root / "tenants" / "acme.yaml").write_text(ACME, encoding="utf-8")
+        shutil.copy(ROOT / "__main__.py", root)
+        return _run(root, "acme", {})
 
 
 @pytest.fixture(scope="session")
@@ -61,5 +92,15 @@ def demo() -> Recording:
 
 
 @pytest.fixture(scope="session")
+def acme() -> Recording:
+    return run_acme()
+
+
+@pytest.fixture(scope="session")
+def core() -> Recording:
+    return run_core()
+
+
+@pytest.fixture(scope="session")
 def app() -> Recording:
-    return run_program("app", **KEYS)
+    return run_program("app")

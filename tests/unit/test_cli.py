@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 
 from ops.cli import app
 from ops.tools import ROOT
-from tenants.loader import stacks
+from tenants.file import stacks
+from tenants.loader import FOLDER
 
-PACKAGES = ("components", "gateway", "images", "ops", "tenants")
+PACKAGES = ("components", "core", "gateway", "images", "ops", "tenants")
+KEYS = {"CLOUDFREEDOM_BILLING_KEY": "key", "CLOUDFREEDOM_LOGIN_SECRET": "secret"}
 ACME = "slug: acme\nname: Acme\nopenwebui: {port: 3002}\nlitellm: {port: 4002}\n"
 
 
@@ -24,7 +26,7 @@ def project(tmp_path: Path) -> Path:
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, root / package, ignore=ignored)
-    for file in (ROOT / "__main__.py", *ROOT.glob("Pulumi.*.yaml")):
+    for file in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")):
         shutil.copy(file, root)
     return root
 
@@ -33,7 +35,7 @@ def cloudfreedom(project: Path, *arguments: str) -> subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "-m", "ops", *arguments],
         cwd=project,
-        env=os.environ | {"PYTHONUTF8": "1"},
+        env=os.environ | KEYS | {"PYTHONUTF8": "1"},
         check=False,
         capture_output=True,
         encoding="utf-8",
@@ -44,7 +46,7 @@ def test_check_finds_no_problem_in_this_repository() -> None:
     result = CliRunner().invoke(app, ["check"])
     assert result.exit_code == 0
     found = [line.partition(":")[0] for line in result.output.splitlines()]
-    assert found == [f"tenants/{stack}.yaml" for stack in stacks()]
+    assert found == [f"tenants/{stack}.yaml" for stack in stacks(FOLDER)]
 
 
 def test_without_a_command_it_tells_the_commands() -> None:

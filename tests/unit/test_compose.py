@@ -16,9 +16,9 @@ import yaml
 
 from components.labels import PART
 from ops.compose import CONTAINER, NETWORK, VOLUME, ExportError, compose_project
-from ops.export import export
+from ops.export import Exported, export
 from ops.files import write_private
-from ops.keys import keys_by_path
+from ops.keys import given_keys
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
 from ops.values import ValueFile
@@ -244,9 +244,16 @@ def project(tmp_path: Path) -> Path:
     """A project of its own: only its tenants and stacks, so that a test may change them."""
     root = tmp_path / "project"
     shutil.copytree(ROOT / "tenants", root / "tenants", ignore=shutil.ignore_patterns("*.py*"))
-    for file in ("__main__.py", "Pulumi.demo.yaml", "Pulumi.app.yaml"):
+    for file in ("__main__.py", "Pulumi.yaml", "Pulumi.demo.yaml", "Pulumi.app.yaml"):
         shutil.copy(ROOT / file, root / file)
     return root
+
+
+GIVEN = {"billingKey": "key-of-billing", "loginSecret": "secret-of-login"}
+
+
+def exported(project: Path, folder: Path, **settings: str) -> Exported:
+    return export("demo", root=project, folder=folder, settings=settings, keys=GIVEN)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -255,15 +262,15 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_the_export_again_is_the_same_text(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    export("demo", root=project, folder=folder)
+    exported(project, folder)
     before = contents(folder)
-    export("demo", root=project, folder=folder)
+    exported(project, folder)
     assert contents(folder) == before
     assert set(before) == {"compose.yaml", *PRIVATE}
 
 
 def test_the_exported_file_is_the_project(project: Path, tmp_path: Path) -> None:
-    export("demo", root=project, folder=tmp_path / "out")
+    exported(project, tmp_path / "out")
     file = yaml.safe_load((tmp_path / "out" / "compose.yaml").read_text(encoding="utf-8"))
     expected = compose_project("cloudfreedom-demo", run_program("demo")).file
     for services in (file["services"], expected["services"]):
@@ -274,9 +281,9 @@ def test_the_exported_file_is_the_project(project: Path, tmp_path: Path) -> None
 
 def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    export("demo", root=project, folder=folder)
+    exported(project, folder)
     before = json.loads((folder / "values.json").read_text(encoding="utf-8"))
-    export("demo", root=project, folder=folder, settings={"rotation": '{"redis": 2}'})
+    exported(project, folder, rotation='{"redis": 2}')
     after = json.loads((folder / "values.json").read_text(encoding="utf-8"))
     assert len(before) == 9
     assert {name for name in before if before[name] != after[name]} == {"demo-redis-password"}
@@ -285,25 +292,25 @@ def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Pa
 
 def test_a_refused_export_leaves_everything_as_it_was(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    export("demo", root=project, folder=folder)
+    exported(project, folder)
     before = contents(folder)
     (project / "tenants" / "demo.yaml").write_text("slug: [", encoding="utf-8")
     with pytest.raises(pulumi.RunError, match=r"^tenants/demo\.yaml:"):
-        export("demo", root=project, folder=folder)
+        exported(project, folder)
     assert contents(folder) == before
 
 
 @pytest.mark.parametrize("config", ["", "config:\n"])
 def test_a_stack_that_says_nothing(project: Path, tmp_path: Path, config: str) -> None:
     (project / "Pulumi.demo.yaml").write_text(config, encoding="utf-8")
-    assert export("demo", root=project, folder=tmp_path / "out").wait_seconds > 0
+    assert exported(project, tmp_path / "out").wait_seconds > 0
 
 
 def test_a_stack_that_says_rotation_in_its_file(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     config = "config:\n  cloudfreedom:rotation: {litellm: 3}\n"
     (project / "Pulumi.demo.yaml").write_text(config, encoding="utf-8")
-    export("demo", root=project, folder=folder)
+    exported(project, folder)
     values = json.loads((folder / "values.json").read_text(encoding="utf-8"))
     assert {name for name, value in values.items() if value["keepers"]["rotation"] == "3"} == {
         "demo-litellm-master",
@@ -326,7 +333,7 @@ def test_a_provider_key_is_quoted_as_compose_reads_it(
     monkeypatch.setenv("CLOUDFREEDOM_PROVIDER_KEY_OPENAI", key)
     for name in ("PROVIDER_KEY_ANTHROPIC", "PROVIDER_KEY_GEMINI", "BILLING_KEY"):
         monkeypatch.setenv(f"CLOUDFREEDOM_{name}", "other")
-    export("app", root=project, folder=tmp_path / "out")
+    export("app", root=project, folder=tmp_path / "out", settings={}, keys=given_keys())
     env = (tmp_path / "out" / ".env").read_text(encoding="utf-8")
     assert f"LITELLM_RUN_SECRETS_ENV_PROVIDER_KEY_OPENAI={line}\n" in env
     assert 'LITELLM_RUN_SECRETS_ENV_BILLING_API_KEY="other"\n' in env
@@ -340,7 +347,7 @@ def test_what_only_pulumi_could_decrypt_is_asked_for(
     config = "config:\n  cloudfreedom:billingKey: {secure: v1:abc}\n"
     (project / "Pulumi.app.yaml").write_text(config, encoding="utf-8")
     with pytest.raises(pulumi.RunError) as raised:
-        export("app", root=project, folder=tmp_path / "out")
+        export("app", root=project, folder=tmp_path / "out", settings={}, keys=given_keys())
     provider, billing = str(raised.value).splitlines()
     assert "CLOUDFREEDOM_PROVIDER_KEY_OPENAI" in provider
     assert "CLOUDFREEDOM_BILLING_KEY" in billing
@@ -350,11 +357,11 @@ def test_a_key_has_its_place_in_the_config_of_a_stack(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CLOUDFREEDOM_PROVIDER_KEY_OPENAI_EU", "one")
     monkeypatch.setenv("CLOUDFREEDOM_BILLING_KEY", "two")
     keys = {"providerKeys.openai-eu": "one", "billingKey": "two"}
-    assert keys.items() <= keys_by_path().items()
+    assert keys.items() <= given_keys().items()
 
 
 def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path) -> None:
-    export("demo", root=project, folder=tmp_path / "out")
+    exported(project, tmp_path / "out")
     outputs = json.loads((tmp_path / "out" / "outputs.json").read_text(encoding="utf-8"))
     values = json.loads((tmp_path / "out" / "values.json").read_text(encoding="utf-8"))
     assert outputs == {
@@ -373,7 +380,7 @@ def test_whatever_holds_a_secret_is_for_its_owner_only(project: Path, tmp_path: 
     for name in PRIVATE:  # the weaker permissions of an older file must not last
         (folder / name).write_text("{}", encoding="utf-8")
         (folder / name).chmod(0o644)
-    export("demo", root=project, folder=folder)
+    exported(project, folder)
     modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in PRIVATE}
     assert modes == dict.fromkeys(PRIVATE, 0o600)
 
@@ -399,9 +406,9 @@ def test_a_value_lasts_until_its_keepers_change(tmp_path: Path) -> None:
 
 
 def test_an_export_to_one_folder_knows_nothing_of_another(project: Path, tmp_path: Path) -> None:
-    exported = [export("demo", root=project, folder=tmp_path / name) for name in ("a", "b")]
+    both = [exported(project, tmp_path / name) for name in ("a", "b")]
     one, two = (
-        json.loads((each.folder / "values.json").read_text(encoding="utf-8")) for each in exported
+        json.loads((each.folder / "values.json").read_text(encoding="utf-8")) for each in both
     )
     assert set(one) == set(two)
     assert not [name for name in one if one[name]["hex"] == two[name]["hex"]]

@@ -11,18 +11,23 @@ import yaml
 from ops.compose import CONTAINER, NETWORK, VOLUME
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
-from tests.unit.conftest import KEYS, PARTS, StableValues, run_program
+from tests.unit.conftest import KEYS, PARTS, StableValues, run_acme, run_core, run_program
 
 IMAGE = "docker:index/remoteImage:RemoteImage"
 RANDOM = "random:index/randomBytes:RandomBytes"
 STACK = "pulumi:pulumi:Stack"
+PUBLISHING = ("litellm", "openwebui", "billing", "identity")
+WHOLE = {"cloudfreedom:tenant:TenantStack", "cloudfreedom:core:CoreStack"}
 
 
 def all_resources() -> Iterator[tuple[str, Declared]]:
-    for stack, config in (("demo", {}), ("app", KEYS)):
-        for source in ("official", "built"):
-            for resource in run_program(stack, images=source, **config).resources:
+    for source in ("official", "built"):
+        for stack in ("demo", "app"):
+            for resource in run_program(stack, images=source).resources:
                 yield f"{source}-{stack}", resource
+    for stack, recording in (("acme", run_acme()), ("core", run_core())):
+        for resource in recording.resources:
+            yield stack, resource
 
 
 RESOURCES = list(all_resources())
@@ -38,7 +43,7 @@ def of_type(token: str) -> pytest.MarkDecorator:
 def test_every_resource_but_the_stack_has_a_parent_in_the_tenant() -> None:
     components = {resource.urn for _, resource in RESOURCES if not resource.custom}
     for _, resource in RESOURCES:
-        if resource.type == "cloudfreedom:tenant:TenantStack":
+        if resource.type in WHOLE:
             assert f"::{STACK}::" in resource.parent
         elif resource.type != STACK:
             assert resource.parent in components, resource.urn
@@ -49,7 +54,7 @@ def test_every_component_has_a_namespaced_type() -> None:
     components = [r for _, r in RESOURCES if not r.custom and r.type != STACK]
     assert components
     for component in components:
-        assert re.fullmatch(r"cloudfreedom:tenant:[A-Z]\w+", component.type)
+        assert re.fullmatch(r"cloudfreedom:(tenant|core):[A-Z]\w+", component.type)
 
 
 def test_every_docker_resource_has_the_explicit_provider() -> None:
@@ -106,8 +111,11 @@ def test_health_means_ready(resource: Declared) -> None:
     ready = {
         "postgres": "SELECT 1",
         "redis": "valkey-cli ping | grep -qx PONG",
-        "litellm": "/health/guard" if resource.name.startswith("app-") else "/health/readiness",
+        "litellm": "/health/readiness" if resource.name.startswith("acme-") else "/health/guard",
         "openwebui": "/ready",
+        "pocketbase": "/api/health",
+        "billing": "/health",
+        "identity": "/health",
     }
     part = resource.name.rpartition("-")[2]
     assert ready[part] in resource.inputs["healthcheck"]["tests"][1]
@@ -167,19 +175,24 @@ def test_a_key_that_was_given_is_held_by_the_gateway_only(app: Recording, key: s
     assert holders_of(app, key) == {"litellm"}
 
 
-def test_the_gateway_has_a_variable_for_each_of_its_keys(app: Recording, demo: Recording) -> None:
+def test_the_secret_of_the_login_is_held_by_the_chat_only(demo: Recording, app: Recording) -> None:
+    assert holders_of(demo, KEYS["loginSecret"]) == {"openwebui"}
+    assert holders_of(app, KEYS["loginSecret"]) == set()  # it has passwords of its own
+
+
+def test_the_gateway_has_a_variable_for_each_of_its_keys(app: Recording, acme: Recording) -> None:
     def variables(recording: Recording) -> set[str]:
         uploads = gateway_of(recording).inputs["uploads"]
         return {upload["file"].rpartition("/")[2] for upload in uploads}
 
-    assert variables(app) - variables(demo) == {
+    assert variables(app) - variables(acme) == {
         "API_KEY_REPORTS",
         "BILLING_API_KEY",
         "PROVIDER_KEY_OPENAI",
         "PROVIDER_KEY_ANTHROPIC",
         "PROVIDER_KEY_GEMINI",
     }
-    assert variables(demo) - variables(app) == set()
+    assert variables(acme) - variables(app) == set()
 
 
 def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) -> None:
@@ -192,13 +205,14 @@ def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) ->
 
 
 @pytest.mark.parametrize(("stack", "program", "core"), [
-    ("demo", ["litellm"], {"pocketbase-core"}),
-    ("app", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "pocketbase-core"}),
+    ("acme", ["litellm"], set()),
+    ("app", ["sh", "/etc/litellm/litellm.sh"], {"billing-api"}),
+    ("demo", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "pocketbase-core"}),
 ])  # fmt: skip
 def test_the_gateway_tells_and_reaches_a_billing_api_only_if_there_is_one(
     stack: str, program: list[str], core: set[str]
 ) -> None:
-    inputs = gateway_of(run_program(stack, **KEYS)).inputs
+    inputs = gateway_of(run_acme() if stack == "acme" else run_program(stack)).inputs
     config = ["--config", "/etc/litellm/config.yaml", "--port", "4000"]
     assert inputs["command"] == ["--", *program, *config]
     assert {host["host"] for host in inputs["hosts"]} == core
@@ -249,7 +263,7 @@ def test_what_the_file_says_wins_over_what_open_webui_stored(demo: Recording) ->
 def test_only_the_apps_are_on_the_network_that_leads_out(resource: Declared) -> None:
     tenant, _, part = resource.name.rpartition("-")
     networks = {network["name"] for network in resource.inputs["networksAdvanced"]}
-    apps = {f"{tenant}-apps"} if part in ("litellm", "openwebui") else set()
+    apps = {f"{tenant}-apps"} if part in PUBLISHING else set()
     assert networks == {f"{tenant}-data"} | apps
 
 
@@ -279,7 +293,7 @@ def test_an_image_is_of_one_version_and_stays_on_the_host(resource: Declared) ->
 @of_type(RANDOM)
 def test_a_secret_is_long_and_only_lasting_ones_are_protected(resource: Declared) -> None:
     assert resource.inputs["length"] >= 32
-    lasting = resource.name.endswith(("-litellm-salt", "-openwebui-admin"))
+    lasting = resource.name.endswith(("-litellm-salt", "-openwebui-admin", "-storage-key"))
     assert resource.protect == lasting
     assert resource.inputs["keepers"] == {"rotation": "1"}
 
@@ -291,7 +305,7 @@ def test_a_secret_is_long_and_only_lasting_ones_are_protected(resource: Declared
 def test_two_ports_are_published_on_the_bind_address(
     stack: str, bind: str, ports: dict[str, int]
 ) -> None:
-    recording = run_program(stack, **KEYS)
+    recording = run_program(stack)
     published = {
         container.name.rpartition("-")[2]: (port["ip"], port["external"])
         for container in recording.of_type(CONTAINER)

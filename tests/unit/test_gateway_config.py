@@ -106,8 +106,8 @@ def test_a_key_has_its_variable(name: str, variable: str) -> None:
     assert api_key_env(name) == variable
 
 
-def test_it_is_beside_the_code_with_and_without_billing(demo: Recording, app: Recording) -> None:
-    for recording, slug in ((demo, "demo"), (app, "app")):
+def test_it_is_beside_the_code_with_and_without_billing(acme: Recording, app: Recording) -> None:
+    for recording, slug in ((acme, "acme"), (app, "app")):
         [text] = [
             upload["content"]
             for container in recording.of_type(CONTAINER)
@@ -115,4 +115,4 @@ def test_it_is_beside_the_code_with_and_without_billing(demo: Recording, app: Re
             if upload["file"] == "/etc/litellm/gateway.json"
         ]
         told = json.loads(text)
-        assert (told["tenant"], told["billing"] is None) == (slug, slug == "demo")
+        assert (told["tenant"], told["billing"] is None) == (slug, slug == "acme")

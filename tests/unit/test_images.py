@@ -27,7 +27,7 @@ def test_official_images_are_named_by_repository_and_version() -> None:
 
 def test_the_core_has_no_official_image() -> None:
     assert load_catalog("official").core == load_catalog("built").core
-    with pytest.raises(ImageError, match="Write it like cloudfreedom/core:0.40.6, with"):
+    with pytest.raises(ImageError, match=r"Write it like cloudfreedom/core:0\.40\.6, with"):
         load_catalog("official", {"core": "core"})
 
 

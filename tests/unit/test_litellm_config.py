@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from components.litellm_config import litellm_config, provider_key_env
-from tenants.loader import FOLDER, load, stacks
+from tenants.file import stacks
+from tenants.loader import FOLDER, load
 from tenants.model import Price
 from tests.unit.conftest import ACME, load_acme
 
@@ -208,7 +209,7 @@ def test_a_tenant_with_models_has_no_demonstration(tmp_path: Path) -> None:
     assert "custom_provider_map" not in settings["litellm_settings"]
 
 
-@pytest.mark.parametrize("stack", stacks())
+@pytest.mark.parametrize("stack", stacks(FOLDER))
 def test_it_is_plain_data_and_holds_no_secret(stack: str) -> None:
     settings = litellm_config(load(stack, hosts={}, folder=FOLDER))
     text = yaml.safe_dump(settings, sort_keys=False)

@@ -10,12 +10,13 @@ from components.stack_config import LOCAL_DOCKER, StackConfig, docker_hosts
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording
 from ops.tools import ROOT
-from tenants.loader import stacks
+from tenants.file import stacks
+from tenants.loader import FOLDER
 from tests.unit.conftest import KEYS, run_program
 
 RANDOM = "random:index/randomBytes:RandomBytes"
 HIDDEN = "sk-hidden"
-KNOWN = "dockerHost, images, imageOverrides, rotation, providerKeys, billingKey"
+KNOWN = "dockerHost, images, imageOverrides, rotation, providerKeys, billingKey, loginSecret, core"
 
 
 def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
@@ -76,7 +77,7 @@ def test_all_problems_come_at_once_and_none_shows_a_key() -> None:
 
 def test_all_missing_keys_come_at_once_and_each_is_told_how_to_set_it() -> None:
     missing = [("gpt-5", "openai"), ("claude-sonnet", "anthropic"), ("gemini-pro", "gemini")]
-    *providers, billing = refusal("app", {})
+    *providers, billing = refusal("app", {"providerKeys": "{}", "billingKey": ""})
     for problem, (model, key) in zip(providers, missing, strict=True):
         assert problem == (
             f"tenants/app.yaml: model {model} needs the provider key '{key}':"
@@ -97,14 +98,22 @@ def test_only_what_is_missing_is_asked_for(anthropic: str) -> None:
     assert HIDDEN not in problem
 
 
-@pytest.mark.parametrize("config", [{}, {"billingKey": ""}, {"billingKey": " "}])
+@pytest.mark.parametrize("config", [{"billingKey": ""}, {"billingKey": " "}])
 def test_a_tenant_with_billing_needs_its_key(config: Mapping[str, str]) -> None:
     [problem] = refusal("app", {"providerKeys": KEYS["providerKeys"], **config})
     assert "`billing` needs a key" in problem
 
 
+@pytest.mark.parametrize("secret", ["", " "])
+def test_a_tenant_with_a_login_needs_its_secret(secret: str) -> None:
+    assert refusal("demo", {"loginSecret": secret}) == [
+        "tenants/demo.yaml: `login` needs a secret: pulumi config set --secret loginSecret"
+        " (or, for an export to Compose, set CLOUDFREEDOM_LOGIN_SECRET)"
+    ]
+
+
 def test_no_key_is_shown_with_the_config() -> None:
-    config = StackConfig(provider_keys={"openai": HIDDEN}, billing_key=HIDDEN)
+    config = StackConfig(provider_keys={"openai": HIDDEN}, billing_key=HIDDEN, login_secret=HIDDEN)
     assert HIDDEN not in repr(config)
 
 
@@ -212,7 +221,7 @@ def test_a_tenant_whose_stack_has_no_file_yet_is_on_the_local_host(tmp_path: Pat
 
 
 def test_each_tenant_of_the_repository_has_a_stack() -> None:
-    assert {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")} == set(stacks())
+    assert {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")} == set(stacks(FOLDER))
 
 
 def changed(before: Recording, after: Recording) -> set[str]:

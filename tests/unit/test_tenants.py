@@ -7,9 +7,10 @@ import pytest
 
 from components.stack_config import LOCAL_DOCKER
 from tenants.duration import seconds
-from tenants.loader import FOLDER, load, load_all, stacks
+from tenants.file import stacks
+from tenants.loader import FOLDER, load, load_all
 from tenants.model import CacheMode
-from tenants.problem import TenantError
+from tenants.problem import InvalidFileError
 from tests.unit.conftest import ACME, load_acme
 from tools import prices, schema
 
@@ -20,7 +21,7 @@ MODELS = f"  models:\n    - name: a\n{GPT}    - name: b\n{GPT}"  # lines 7 to 11
 DEPLOYMENT = "  models:\n    - name: a\n      deployments:\n        - model: openai/gpt-4o\n"
 UNPRICED = DEPLOYMENT.replace("gpt-4o", "our-own")
 
-SECTIONS = "slug, name, domain, bind, openwebui, litellm, postgres, redis, billing, pocketbase"
+SECTIONS = "slug, name, domain, bind, openwebui, litellm, postgres, redis, billing, login"
 PRICES = (
     "input_per_million, output_per_million, cached_input_per_million, cache_write_per_million,"
     " reasoning_per_million, audio_input_per_million, audio_output_per_million, per_image,"
@@ -51,7 +52,7 @@ def problems_in_acme(folder: Path, *, hosts: Mapping[str, str]) -> list[str]:
     """Each line of the error, without the file that all of them start with."""
     try:
         load("acme", hosts=hosts, folder=folder)
-    except TenantError as error:
+    except InvalidFileError as error:
         lines = str(error).splitlines()
     else:
         return []
@@ -96,7 +97,7 @@ def test_an_unknown_key(folder: Path, text: str, problem: str) -> None:
      '7: billing = "https://billing.example.com": must be a mapping'),
     ("billing:\n",
      "7: billing = null: must be a mapping, such as {};"
-     " without the key `billing` nobody has a budget"),
+     " a tenant without leaves out the key `billing`"),
     ("billing: {grace: 600}\n", f"7: billing.grace = 600: {DURATION}"),
 ])  # fmt: skip
 def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> None:
@@ -353,7 +354,9 @@ def test_a_file_that_is_no_mapping(folder: Path, text: str, problem: str) -> Non
 
 def test_a_file_that_is_not_utf_8(folder: Path) -> None:
     (folder / "acme.yaml").write_bytes(ACME.replace("Acme", "Acmé").encode("latin-1"))
-    with pytest.raises(TenantError, match=r"^tenants/acme\.yaml:1: the file: not YAML: .*utf-8"):
+    with pytest.raises(
+        InvalidFileError, match=r"^tenants/acme\.yaml:1: the file: not YAML: .*utf-8"
+    ):
         load("acme", hosts={}, folder=folder)
 
 
@@ -415,11 +418,10 @@ def test_a_long_value_is_cut(folder: Path) -> None:
 
 def test_an_unknown_stack_is_told_the_known_ones(folder: Path) -> None:
     write(folder, {"beta": BETA, "acme": ACME})
-    with pytest.raises(TenantError) as raised:
+    with pytest.raises(InvalidFileError) as raised:
         load("gamma", hosts={}, folder=folder)
     assert str(raised.value) == (
-        "tenants/gamma.yaml:1: there is no such file:"
-        " a stack has the name of a tenant's file: acme, beta"
+        "tenants/gamma.yaml:1: there is no such file: a stack has the name of a file: acme, beta"
     )
 
 
@@ -483,7 +485,7 @@ def test_load_all_reports_every_problem_of_every_file(folder: Path) -> None:
     delta = BETA.replace("beta", "delta").replace("3003", "3004").replace("4003", "4002")
     write(folder, {"acme": ACME, "beta": f"{BETA}cpus: 1\n", "gamma": "slug: [", "delta": delta})
     hosts = dict.fromkeys(stacks(folder), LOCAL_DOCKER)
-    with pytest.raises(TenantError) as raised:
+    with pytest.raises(InvalidFileError) as raised:
         load_all(hosts=hosts, folder=folder)
     assert [(problem.file, problem.field) for problem in raised.value.problems] == [
         ("tenants/acme.yaml", "litellm.port"),
@@ -518,23 +520,23 @@ def test_what_is_no_duration(text: object) -> None:
         seconds(text)
 
 
-def test_what_the_demo_file_leaves_out() -> None:
-    assert load("demo", hosts={}).model_dump(mode="json") == {
-        "slug": "demo",
-        "name": "CloudFreedom Demo",
+def test_what_a_file_leaves_out(folder: Path) -> None:
+    assert load_acme(folder, ACME).model_dump(mode="json") == {
+        "slug": "acme",
+        "name": "Acme",
         "domain": None,
         "bind": "127.0.0.1",
         "openwebui": {
             "memory_mb": 1024,
             "cpus": "1",
-            "port": 3001,
-            "signup": True,
+            "port": 3002,
+            "signup": False,
             "session": 43_200,
         },
         "litellm": {
             "memory_mb": 1024,
             "cpus": "1",
-            "port": 4001,
+            "port": 4002,
             "models": [],
             "fallbacks": {},
             "context_window_fallbacks": {},
@@ -552,7 +554,7 @@ def test_what_the_demo_file_leaves_out() -> None:
         "postgres": {"memory_mb": 512, "cpus": "1"},
         "redis": {"memory_mb": 256, "cpus": "1"},
         "billing": None,
-        "pocketbase": {"url": "http://pocketbase-core:8090/"},
+        "login": None,
     }
 
 
@@ -575,7 +577,7 @@ def test_the_schema_refuses_unknown_keys_as_well() -> None:
     assert [part["title"] for part in sections if part["additionalProperties"] is not False] == []
 
 
-@pytest.mark.parametrize("stack", stacks())
+@pytest.mark.parametrize("stack", stacks(FOLDER))
 def test_editors_check_the_files_of_this_repository(stack: str) -> None:
     first = (FOLDER / f"{stack}.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == f"# yaml-language-server: $schema={schema.FILE.name}"

@@ -1,0 +1,28 @@
+"""The Pulumi program: the core that this stack is named after."""
+
+from pathlib import Path
+
+import pulumi
+
+from components.engine import DockerHostError, check_docker_host, end_quietly_on_failure
+from components.stack_config import StackConfigError, read_stack_config
+from core.deployment.core_stack import CoreStack, CoreStackArgs
+from core.deployment.stack_config import CoreConfig
+from core.model import Core
+from images.catalog import ImageError, load_catalog
+from tenants.file import read
+from tenants.problem import InvalidFileError
+
+try:
+    config = read_stack_config(CoreConfig)
+    core, _ = read(Path(__file__).with_name(f"{pulumi.get_stack()}.yaml"), Core)
+    images = load_catalog(config.images, config.image_overrides)
+    if __name__ == "__main__":  # an export runs the program too, and needs no engine
+        end_quietly_on_failure()
+        check_docker_host(config.docker_host)
+    stack = CoreStack(args=CoreStackArgs(core=core, config=config, image=images.core))
+except (DockerHostError, ImageError, InvalidFileError, StackConfigError) as error:
+    raise pulumi.RunError(str(error)) from None
+
+for name, value in stack.outputs.items():
+    pulumi.export(name, value)

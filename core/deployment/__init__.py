@@ -1,0 +1,1 @@
+"""How a core is deployed: its containers, secrets and data, on the tenants' components."""

@@ -1,0 +1,69 @@
+"""A core, whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.host import docker_host
+from components.network import Networks
+from components.volumes import Volumes
+from core.deployment.billing_api import BillingApi
+from core.deployment.identity import Identity
+from core.deployment.part import CorePartArgs
+from core.deployment.pocketbase import PocketBase
+from core.deployment.secrets import CoreSecrets
+from core.deployment.stack_config import CoreConfig
+from core.model import Core
+from images.catalog import Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreStackArgs:
+    """What a core is, and where and from what it is deployed."""
+
+    core: Core
+    config: CoreConfig
+    image: Image
+
+
+class CoreStack(pulumi.ComponentResource):
+    """Everything that tenants share: networks, a volume, secrets and three containers.
+
+    Attributes:
+        outputs: addresses, logins and keys, by the name they are exported under. `tenants` is
+            what tenants' stacks refer to.
+    """
+
+    outputs: Mapping[str, Any]
+
+    def __init__(self, *, args: CoreStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        core = args.core
+        super().__init__("cloudfreedom:core:CoreStack", core.slug, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        host = docker_host(core.slug, args.config.docker_host, parent=self)
+        secrets = CoreSecrets(core=core, rotation=args.config.rotation, opts=child)
+        part = CorePartArgs(
+            core=core,
+            config=args.config,
+            host=host,
+            networks=Networks(host=host, opts=child),
+            volumes=Volumes(parts=("pocketbase",), host=host, opts=child),
+            secrets=secrets,
+            image=args.image,
+        )
+        pocketbase = PocketBase(args=part, opts=child)
+        BillingApi(args=part, after=pocketbase.service, opts=child)
+        Identity(args=part, after=pocketbase.service, opts=child)
+        self.outputs = {
+            "portal_url": core.public_url,
+            "people": secrets.first_passwords,
+            "tenants": {
+                slug: {"billing_key": key, "login_secret": secrets.client_secrets[slug]}
+                for slug, key in secrets.tenant_keys.items()
+            },
+            "operator_key": secrets.operator_key,
+            **pocketbase.outputs,
+        }
+        self.register_outputs(dict(self.outputs))

@@ -1,0 +1,148 @@
+"""What a core is: the shape of its file, with every default."""
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_validator
+
+from tenants.duration import Duration
+from tenants.model import Domain, MiB, Port, Section, Service, Slug
+from tenants.problem import Finding, refuse
+from tenants.text import matching
+
+CoreSlug = Annotated[
+    str, *matching(r"core(-[a-z0-9]{1,20})?", "`core`, or `core-` and up to 20 letters and digits")
+]
+Email = Annotated[
+    str,
+    *matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an e-mail address"),
+    AfterValidator(str.lower),
+]
+Currency = Annotated[str, *matching(r"[A-Z]{3}", "a currency's three letters, such as EUR")]
+Amount = Annotated[Decimal, Field(ge=0, le=8_999_999, decimal_places=9)]
+
+
+class Period(StrEnum):
+    """When a budget starts anew."""
+
+    MONTH = "month"  # with each month of UTC
+    NEVER = "never"
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    USER = "user"  # chat, and see what is their own
+    ADMIN = "admin"  # that, administer the chat, and set budgets of the tenant
+
+
+class Budget(Section):
+    """What may be spent."""
+
+    amount: Amount = Field(description="In the core's currency")
+    period: Period = Period.MONTH
+
+
+class Person(Section):
+    """Somebody who exists from the start; what becomes of them later is kept."""
+
+    email: Email
+    name: str = Field(min_length=1, max_length=64)
+    role: Role = Role.USER
+    budget: Budget | None = None
+
+
+class CoreTenant(Section):
+    """A tenant that this core serves."""
+
+    slug: Slug = Field(description="As in the tenant's own file")
+    name: str = Field(min_length=1, max_length=64, description="Shown to its people")
+    chat_url: HttpUrl = Field(description="Where its people open the chat")
+    default_budget: Budget | None = Field(
+        None, description="Of whoever is not known; without it they are refused"
+    )
+    people: list[Person] = Field([], description="Those who exist from the start")
+
+    @field_validator("people")
+    @classmethod
+    def _emails_differ(cls, people: list[Person]) -> list[Person]:
+        refuse(_repeated((person.email for person in people), "email"))
+        return people
+
+
+class PocketBase(Service):
+    """Where people, budgets and usage are kept."""
+
+    memory_mb: MiB = 256
+    admin_port: Port | None = Field(
+        None,
+        description="Port of the host's loopback for its own administration; none unless given",
+    )
+
+
+class BillingApi(Service):
+    """What tenants ask for budgets and tell of usage."""
+
+    port: Port = 3000
+    memory_mb: MiB = 256
+
+
+class Identity(Service):
+    """The login of all tenants, and the portal."""
+
+    port: Port = 8090
+    memory_mb: MiB = 256
+    session: Duration = Field(43_200, description="How long a login lasts after the last click")
+
+
+class Core(Section):
+    """The shared services of a company's tenants."""
+
+    slug: CoreSlug = Field("core", description="In every container's, network's and volume's name")
+    name: str = Field(min_length=1, max_length=64, description="Shown at the login")
+    currency: Currency = Field("EUR", description="Of all budgets")
+    domain: Domain | None = Field(None, description="Public name of login and portal, behind TLS")
+    bind: IPvAnyAddress = Field(
+        default="127.0.0.1",
+        validate_default=True,
+        description="Address of the host where people reach login and portal",
+    )
+    pocketbase: PocketBase = PocketBase()
+    billing: BillingApi = BillingApi()
+    identity: Identity = Identity()
+    tenants: list[CoreTenant] = Field([], description="Those that it serves")
+
+    @property
+    def public_url(self) -> str:
+        """Where people's browsers find login and portal."""
+        return (
+            f"https://{self.domain}" if self.domain else f"http://{self.bind}:{self.identity.port}"
+        )
+
+    @field_validator("tenants")
+    @classmethod
+    def _slugs_differ(cls, tenants: list[CoreTenant]) -> list[CoreTenant]:
+        refuse(_repeated((tenant.slug for tenant in tenants), "slug"))
+        emails = [
+            (tenant_at, person_at, person.email)
+            for tenant_at, tenant in enumerate(tenants)
+            for person_at, person in enumerate(tenant.people)
+        ]
+        several = {email for email, count in Counter(e for *_, e in emails).items() if count > 1}
+        refuse(
+            Finding((tenant_at, "people", person_at, "email"), email, "a person of one tenant only")
+            for tenant_at, person_at, email in emails
+            if email in several
+        )
+        return tenants
+
+
+def _repeated(values: Iterable[str], name: str) -> Iterable[Finding]:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Finding((index, name), value, "one that is not used above")
+        seen.add(value)

@@ -1,0 +1,139 @@
+"""Reads a YAML file into a model and says all that is wrong with it at once, with lines."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tenants.problem import Finding, InvalidFileError, Problem, in_words, not_yaml
+
+_SHOWN_CHARACTERS = 60
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's name and the line of every key and value in it."""
+
+    file: str
+    lines: Mapping[tuple[str | int, ...], int]
+
+    def problem(self, finding: Finding) -> Problem:
+        """What a finding is, for the person who wrote the file."""
+        shown = "" if finding.value == "" else json.dumps(finding.value, default=str)
+        if len(shown) > _SHOWN_CHARACTERS:
+            shown = shown[:_SHOWN_CHARACTERS] + "…"
+        return Problem(
+            file=self.file,
+            line=self._line(finding.path),
+            field=".".join(map(str, finding.path)) or "the file",
+            value=shown,
+            allowed=finding.allowed,
+        )
+
+    def _line(self, path: Sequence[str | int]) -> int:
+        known = (tuple(path[:end]) for end in range(len(path), 0, -1))
+        return next((self.lines[at] for at in known if at in self.lines), 1)
+
+
+def stacks(folder: Path) -> list[str]:
+    """Names of the stacks that have a file in the folder, sorted."""
+    names = (path.stem for path in folder.glob("*.yaml"))
+    return sorted(name for name in names if not name.startswith("Pulumi"))
+
+
+def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
+    """What the file says, and where it says it.
+
+    Raises:
+        InvalidFileError: with every problem.
+    """
+    name = f"{path.parent.name}/{path.name}"
+    if not path.exists():
+        raise InvalidFileError([_no_file(name, path.parent)])
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        data = yaml.SafeLoader("").construct_document(node) if node else {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise InvalidFileError([not_yaml(name, error)]) from None
+    positions = list(_positions(node)) if node else []
+    source = Source(name, dict(reversed(positions)))
+    problems = [source.problem(finding) for finding in _repeated_keys(positions)]
+    try:
+        # Through JSON, so that strict types still allow texts for addresses and decimals.
+        value = model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        findings = chain.from_iterable(_findings(each, model) for each in error.errors())
+        raise InvalidFileError([*problems, *map(source.problem, findings)]) from None
+    if problems:
+        raise InvalidFileError(problems)
+    return value, source
+
+
+def _no_file(name: str, folder: Path) -> Problem:
+    return Problem(
+        file=name,
+        line=1,
+        field="there is no such file",
+        value="",
+        allowed=f"a stack has the name of a file: {', '.join(stacks(folder))}",
+    )
+
+
+def _positions(
+    node: yaml.Node, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            at = (*path, str(key.value))
+            yield at, key.start_mark.line + 1
+            yield from _positions(value, at)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*path, index), item.start_mark.line + 1
+            yield from _positions(item, (*path, index))
+
+
+def _repeated_keys(positions: Sequence[tuple[tuple[str | int, ...], int]]) -> Iterator[Finding]:
+    seen: dict[tuple[str | int, ...], int] = {}
+    for path, line in positions:
+        if path in seen:
+            yield Finding(path, "", f"a key only once; it stands in line {line} again")
+        seen[path] = line
+
+
+def _findings(error: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
+    # A union's branches and a mapping's "[key]" are pydantic's own, not of the file.
+    path = tuple(step for step in error["loc"] if step != "[key]")
+    kind, value = error["type"], error["input"]
+    if kind == "findings":
+        for finding in error["ctx"]["findings"]:
+            yield Finding((*path, *finding.path), finding.value, finding.allowed)
+    elif kind == "extra_forbidden":
+        known = ", ".join(section(path[:-1], model).model_fields)
+        yield Finding(path, value, f"unknown key; known here: {known}")
+    elif kind == "missing":
+        yield Finding(path, "", in_words(error))
+    else:
+        yield Finding(path, value, in_words(error))
+
+
+def section(path: Sequence[str | int], model: type[BaseModel]) -> type[BaseModel]:
+    """The part of a model that a path into it leads to."""
+    for step in path:
+        field = model.model_fields.get(str(step))
+        model = next(_models(field.annotation), model) if field else model
+    return model
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
