@@ -11,6 +11,7 @@ import pulumi
 import typer
 
 from components.stack_config import docker_hosts
+from core.model import Core
 from images.build import BuildError
 from images.catalog import ImageError
 from ops import demo as demo_tenant
@@ -18,8 +19,9 @@ from ops.compose import ExportError
 from ops.export import export as export_tenant
 from ops.files import FileError
 from ops.keys import given_keys
-from ops.tools import ROOT
+from ops.tools import CORE, ROOT
 from ops.way import WayError
+from tenants.file import read, stacks
 from tenants.loader import load_all
 from tenants.problem import InvalidFileError
 
@@ -63,10 +65,14 @@ def clean() -> None:
 
 @app.command()
 def check() -> None:
-    """Check every tenant file, each on its own and all together."""
+    """Check the files of all tenants, each on its own and all together, and of all cores."""
     with _told_to_people():
-        for stack, tenant in load_all(hosts=docker_hosts(ROOT)).items():
+        tenants = load_all(hosts=docker_hosts(ROOT))
+        cores = {stack: read(CORE / f"{stack}.yaml", Core)[0] for stack in stacks(CORE)}
+        for stack, tenant in tenants.items():
             typer.echo(f"tenants/{stack}.yaml: {tenant.name}, no problem")
+        for stack, core in cores.items():
+            typer.echo(f"core/{stack}.yaml: {core.name}, no problem")
 
 
 @app.command()

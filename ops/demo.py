@@ -16,6 +16,7 @@ from images.build import build_missing
 from images.catalog import Catalog, load_catalog
 from ops.keys import given_keys
 from ops.tools import (
+    CORE,
     ENGINE,
     ROOT,
     answering_engine,
@@ -28,7 +29,6 @@ from ops.tools import (
 from ops.way import ComposeWay, PulumiWay, Way
 
 STACK = "demo"
-CORE = ROOT / "core"
 FOLDER = ROOT / ".cloudfreedom"
 _PULUMI, _COMPOSE = FOLDER / STACK / "pulumi", FOLDER / STACK / "compose"
 _REGISTRY_SECONDS = 5

@@ -13,6 +13,7 @@ from pulumi.automation import PulumiCommand
 from components.stack_config import LOCAL_DOCKER
 
 ROOT = Path(__file__).parent.parent
+CORE = ROOT / "core"
 ENGINE = ROOT / "tools" / "engine"
 _ENGINE_FOLDER = Path(os.environ.get("CLOUDFREEDOM_ENGINE_DIR", "/var/lib/cloudfreedom/engine"))
 

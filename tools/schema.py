@@ -1,26 +1,35 @@
-"""Writes `tenants/schema.json`, which editors complete and check tenant files with.
+"""Writes the `schema.json` of tenants and cores, which editors complete and check files with.
 
 Usage: python -m tools.schema
 """
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from tenants.loader import FOLDER
+from pydantic import BaseModel
+
+from core.model import Core
+from ops.tools import ROOT
 from tenants.model import Tenant
 
-FILE = FOLDER / "schema.json"
+FILES: Mapping[Path, type[BaseModel]] = {
+    ROOT / "tenants" / "schema.json": Tenant,
+    ROOT / "core" / "schema.json": Core,
+}
 
 
-def tenant_schema() -> dict[str, Any]:
-    """JSON Schema of a tenant file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Tenant.model_json_schema()}
+def schema(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON Schema of a file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
 
 
-def text() -> str:
+def text(model: type[BaseModel]) -> str:
     """What the file should hold."""
-    return json.dumps(tenant_schema(), indent=2) + "\n"
+    return json.dumps(schema(model), indent=2) + "\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+    for file, described in FILES.items():
+        file.write_text(text(described), encoding="utf-8")

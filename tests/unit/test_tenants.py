@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from components.stack_config import LOCAL_DOCKER
+from core.model import Core
+from ops.tools import ROOT
 from tenants.duration import seconds
 from tenants.file import stacks
 from tenants.loader import FOLDER, load, load_all
-from tenants.model import CacheMode
+from tenants.model import CacheMode, Tenant
 from tenants.problem import InvalidFileError
 from tests.unit.conftest import ACME, load_acme
 from tools import prices, schema
@@ -566,18 +569,21 @@ def test_nobody_makes_an_account_unless_the_file_says_so(folder: Path) -> None:
     assert not load_acme(folder, ACME).openwebui.signup
 
 
-def test_the_committed_schema_is_that_of_the_model() -> None:
-    assert schema.FILE.read_text(encoding="utf-8") == schema.text()
+@pytest.mark.parametrize("file", schema.FILES, ids=str)
+def test_a_committed_schema_is_that_of_its_model(file: Path) -> None:
+    assert file.read_text(encoding="utf-8") == schema.text(schema.FILES[file])
 
 
-def test_the_schema_refuses_unknown_keys_as_well() -> None:
-    whole = schema.tenant_schema()
+@pytest.mark.parametrize(("model", "least"), [(Tenant, 10), (Core, 6)])
+def test_a_schema_refuses_unknown_keys_as_well(model: type[BaseModel], least: int) -> None:
+    whole = schema.schema(model)
     sections = [whole, *(part for part in whole["$defs"].values() if "properties" in part)]
-    assert len(sections) > 10
+    assert len(sections) > least
     assert [part["title"] for part in sections if part["additionalProperties"] is not False] == []
 
 
-@pytest.mark.parametrize("stack", stacks(FOLDER))
-def test_editors_check_the_files_of_this_repository(stack: str) -> None:
-    first = (FOLDER / f"{stack}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    assert first == f"# yaml-language-server: $schema={schema.FILE.name}"
+@pytest.mark.parametrize("folder", [FOLDER, ROOT / "core"], ids=str)
+def test_editors_check_the_files_of_this_repository(folder: Path) -> None:
+    for stack in stacks(folder):
+        first = (folder / f"{stack}.yaml").read_text(encoding="utf-8").splitlines()[0]
+        assert first == "# yaml-language-server: $schema=schema.json"

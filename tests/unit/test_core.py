@@ -1,0 +1,166 @@
+"""What a core is, and what its processes are told of it."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from core.model import Core
+from core.services.settings import BillingSecrets, IdentitySecrets, Settings
+from ops.compose import CONTAINER
+from ops.record import Declared, Recording, Secret
+from ops.tools import ROOT
+from tenants.file import read
+from tenants.problem import InvalidFileError
+from tests.unit.conftest import CORE_PARTS, run_core
+
+# Four lines, so that what a test appends stands in line 5, inside of the tenant.
+CORE = """\
+name: Acme
+tenants:
+  - slug: acme
+    name: Acme
+"""
+CHAT = "    chat_url: https://chat.acme.example\n"
+
+
+def part(recording: Recording, name: str) -> Declared:
+    [found] = [c for c in recording.of_type(CONTAINER) if c.name == f"core-{name}"]
+    return found
+
+
+def upload(recording: Recording, name: str, file: str) -> str:
+    [content] = [u["content"] for u in part(recording, name).inputs["uploads"] if u["file"] == file]
+    return str(content)
+
+
+def load(folder: Path, text: str) -> Core:
+    (folder / "acme.yaml").write_text(text, encoding="utf-8")
+    core, _ = read(folder / "acme.yaml", Core)
+    return core
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("", "3: tenants.0.chat_url: needed, and missing"),
+    ("    chat_url: chat\n", '5: tenants.0.chat_url = "chat": must be a valid URL, relative URL'
+     " without a base"),
+    (f"{CHAT}    people: [{{email: ada, name: Ada}}]\n",
+     '6: tenants.0.people.0.email = "ada": must be an e-mail address'),
+    (f"{CHAT}    people: [{{email: a@b.example, name: Ada, role: root}}]\n",
+     "6: tenants.0.people.0.role = \"root\": must be 'user' or 'admin'"),
+    (f"{CHAT}    people: [{{email: A@b.example, name: A}}, {{email: a@b.example, name: B}}]\n",
+     '6: tenants.0.people.1.email = "a@b.example": one that is not used above'),
+    (f"{CHAT}    default_budget: {{amount: 0.0000000001}}\n",
+     '6: tenants.0.default_budget.amount = 1e-10: must have no more than 9 decimal places'),
+    (f"{CHAT}    default_budget: {{amount: 5, period: year}}\n",
+     "6: tenants.0.default_budget.period = \"year\": must be 'month' or 'never'"),
+    (f"{CHAT}  - {{slug: acme, name: B, chat_url: https://b.example}}\n",
+     '6: tenants.1.slug = "acme": one that is not used above'),
+    (f"{CHAT}slug: acme\n",
+     '6: slug = "acme": must be `core`, or `core-` and up to 20 letters and digits'),
+    (f"{CHAT}currency: euro\n",
+     '6: currency = "euro": must be a currency\'s three letters, such as EUR'),
+    (f"{CHAT}ports: 1\n", "6: ports = 1: unknown key; known here: slug, name, currency, domain,"
+     " bind, pocketbase, billing, identity, tenants"),
+])  # fmt: skip
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(InvalidFileError) as raised:
+        load(tmp_path, CORE + text)
+    assert str(raised.value) == f"{tmp_path.name}/acme.yaml:{problem}"
+
+
+def test_nobody_is_of_two_tenants(tmp_path: Path) -> None:
+    people = "    people: [{email: ada@example.com, name: Ada}]\n"
+    other = "  - slug: beta\n    name: Beta\n    chat_url: https://chat.beta.example\n"
+    with pytest.raises(InvalidFileError) as raised:
+        load(tmp_path, f"{CORE}{CHAT}{people}{other}{people}")
+    assert [problem.field for problem in raised.value.problems] == [
+        "tenants.0.people.0.email",
+        "tenants.1.people.0.email",
+    ]
+
+
+def test_a_stack_without_a_file_is_told_the_known_ones() -> None:
+    with pytest.raises(InvalidFileError, match=r"other\.yaml:1: there is no such file: .*demo"):
+        read(ROOT / "core" / "other.yaml", Core)
+
+
+def test_a_bad_config_is_told_in_the_words_of_the_core() -> None:
+    with pytest.raises(pulumi.RunError) as raised:
+        run_core(rotation='{"redis": 2}')
+    assert str(raised.value) == (
+        "Pulumi.demo.yaml: cloudfreedom-core:rotation.redis: unknown key;"
+        " known are pocketbase, tenants"
+    )
+
+
+@pytest.mark.parametrize("name", ["billing", "identity"])
+def test_its_processes_understand_what_they_are_told(core: Recording, name: str) -> None:
+    told = Settings.model_validate_json(upload(core, name, "/etc/core/settings.json"))
+    [tenant] = told.tenants
+    assert told.public_url == "http://127.0.0.1:8090"
+    assert told.internal_url == "http://pocketbase-core:8090"
+    assert (tenant.slug, tenant.chat_url) == ("demo", "http://127.0.0.1:3001")
+    budgets = {person.email: person.budget and person.budget.amount for person in tenant.people}
+    assert budgets == {"ada@example.com": "5", "ben@example.com": "0.0005"}
+
+
+def test_its_processes_share_the_secrets_that_are_exported(core: Recording) -> None:
+    billing = BillingSecrets.model_validate_json(upload(core, "billing", "/run/secrets/core.json"))
+    identity = IdentitySecrets.model_validate_json(
+        upload(core, "identity", "/run/secrets/core.json")
+    )
+    outputs = core.outputs
+    assert billing.pocketbase_password == identity.pocketbase_password
+    assert billing.operator_key == outputs["operator_key"]
+    assert billing.first_passwords == outputs["people"]
+    assert outputs["tenants"] == {
+        "demo": {
+            "billing_key": billing.tenant_keys["demo"],
+            "login_secret": identity.client_secrets["demo"],
+        }
+    }
+
+
+def test_whatever_is_exported_of_a_secret_is_one(core: Recording) -> None:
+    outputs = core.outputs
+    secrets = [
+        *outputs["people"].values(),
+        *outputs["tenants"]["demo"].values(),
+        outputs["operator_key"],
+        outputs["pocketbase_admin_password"],
+    ]
+    assert all(isinstance(secret, Secret) for secret in secrets)
+
+
+def test_only_its_services_are_published_each_where_it_is_needed(core: Recording) -> None:
+    published = {
+        name: [(port["ip"], port["external"]) for port in part(core, name).inputs["ports"]]
+        for name in CORE_PARTS
+    }
+    assert published == {
+        "pocketbase": [],
+        "billing": [("172.17.0.1", 3000)],
+        "identity": [("127.0.0.1", 8090), ("172.17.0.1", 8090)],
+    }
+
+
+def test_no_file_of_a_container_is_empty(core: Recording) -> None:
+    for name in CORE_PARTS:
+        for file in part(core, name).inputs["uploads"]:
+            assert str(file["content"]).strip(), file["file"]
+
+
+@pytest.mark.parametrize(("rotation", "changed"), [
+    ("pocketbase", {"superuser", "services"}),
+    ("tenants", {"operator-key", "key-demo", "client-demo"}),
+])  # fmt: skip
+def test_a_rotation_makes_new_values_of_its_own_only(
+    core: Recording, rotation: str, changed: set[str]
+) -> None:
+    def keepers(recording: Recording) -> dict[str, str]:
+        made = recording.of_type("random:index/randomBytes:RandomBytes")
+        return {r.name.removeprefix("core-"): r.inputs["keepers"]["rotation"] for r in made}
+
+    after = keepers(run_core(rotation=f'{{"{rotation}": 2}}'))
+    assert {name for name, turn in keepers(core).items() if after[name] != turn} == changed
