@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import aiohttp
 
 from core.services.settings import SUPERUSER
 
-Record = dict[str, Any]
+Record: TypeAlias = dict[str, Any]
+Records: TypeAlias = list[Record]
 
 _SECONDS = 10
 
@@ -74,8 +76,8 @@ class PocketBase:
             await self._session.close()
 
     async def check_health(self) -> None:
-        """Raise unless it answers."""
-        await self._send("GET", "/api/health")
+        """Raise unless it answers, and us."""
+        await self.list("tenants", per_page=1)
 
     async def list(
         self,
@@ -88,7 +90,7 @@ class PocketBase:
         page: int = 1,
         per_page: int = 500,
         token: str | None = None,
-    ) -> list[Record]:
+    ) -> Records:
         """Records of a page; `{name}` in the filter stands for the value of that name.
 
         PocketBase binds the values: whatever is in them, they stay values.
@@ -105,6 +107,17 @@ class PocketBase:
         }
         answer = await self._ask("GET", _records(collection), token, params=question | bound)
         return list(answer["items"])
+
+    async def list_all(
+        self, collection: str, filter_: str = "", values: Mapping[str, str] = MappingProxyType({})
+    ) -> Records:
+        """The records of all pages."""
+        found: Records = []
+        page = 1
+        while records := await self.list(collection, filter_, values, sort="id", page=page):
+            found += records
+            page += 1
+        return found
 
     async def first(
         self,
@@ -136,6 +149,29 @@ class PocketBase:
         """Change fields of a record, and return it as it is."""
         return await self._record("PATCH", _records(collection, id_), token, json=fields)
 
+    async def find_or_create(
+        self, collection: str, key: Mapping[str, str], fields: Mapping[str, object]
+    ) -> Record:
+        """The one record with a key, made now if there is none; many may want it at once."""
+        question = " && ".join(f"{name} = {{{name}}}" for name in key)
+        with suppress(NotFoundError):
+            return await self.first(collection, question, key)
+        try:
+            return await self.create(collection, {**key, **fields})
+        except RefusedError as error:
+            if not error.is_taken:
+                raise
+            return await self.first(collection, question, key)
+
+    async def put(
+        self, collection: str, key: Mapping[str, str], fields: Mapping[str, object]
+    ) -> Record:
+        """The one record with a key, made or changed so that it has these fields."""
+        record = await self.find_or_create(collection, key, fields)
+        if all(record.get(name) == value for name, value in fields.items()):
+            return record
+        return await self.update(collection, record["id"], fields)
+
     async def delete(self, collection: str, id_: str, *, token: str | None = None) -> None:
         """Take a record away; of many who do so at once, one gets no `NotFoundError`."""
         await self._ask("DELETE", _records(collection, id_), token)
@@ -159,9 +195,9 @@ class PocketBase:
         answer = await self._ask("POST", path, None, json={"duration": seconds})
         return str(answer["token"])
 
-    async def post(self, path: str, body: object) -> Any:
-        """The answer of one of our hooks."""
-        return await self._ask("POST", path, None, json=body)
+    async def post(self, path: str, body: bytes) -> Any:
+        """What one of our hooks answers to JSON."""
+        return await self._ask("POST", path, None, data=body)
 
     async def _record(self, method: str, path: str, token: str | None, **options: Any) -> Record:
         return dict(await self._ask(method, path, token, **options))
@@ -183,7 +219,10 @@ class PocketBase:
             if self._token == used:
                 path = "/api/collections/_superusers/auth-with-password"
                 given = {"identity": SUPERUSER, "password": self._password}
-                self._token = str((await self._send("POST", path, json=given))["token"])
+                try:
+                    self._token = str((await self._send("POST", path, json=given))["token"])
+                except RefusedError as error:
+                    raise AwayError(f"PocketBase does not know us: {error}") from None
             return self._token
 
     async def _send(self, method: str, path: str, token: str = "", **options: Any) -> Any:

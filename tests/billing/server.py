@@ -42,7 +42,8 @@ Path: TypeAlias = Literal["/api/check-budget", "/api/log-usage"]
 # --- Amounts: decimals outside, whole billionths inside
 
 BILLIONTH = Decimal("1e-9")
-WRITTEN = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?")
+LARGEST = 8_999_999_999_999_999
+WRITTEN = re.compile(r"[0-8]?[0-9]{1,6}(\.[0-9]{1,9})?")
 EXACT = Context(prec=16, traps=[Inexact, InvalidOperation])
 
 
@@ -55,8 +56,8 @@ def billionths(amount: object) -> int:
         found = int(EXACT.quantize(Decimal(amount), BILLIONTH).scaleb(9))
     except ArithmeticError:
         raise ValueError("an amount has at most seven digits and nine places") from None
-    if found < 0:
-        raise ValueError("an amount is not below zero")
+    if not 0 <= found <= LARGEST:
+        raise ValueError("an amount is not below zero, and below nine millions")
     return found
 
 
@@ -82,7 +83,7 @@ def storable(text: str) -> str:
 
 Amount: TypeAlias = Annotated[int, PlainValidator(billionths)]
 Text: TypeAlias = Annotated[str, AfterValidator(storable)]
-Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Strict(BaseModel):
@@ -100,7 +101,7 @@ class Event(Strict):
     tenant_id: Text
     user_id: Text
     model: Text
-    request_id: Text = Field(max_length=64)
+    request_id: Text = Field(min_length=1, max_length=64)
     tokens_input: Count
     tokens_output: Count
     cost_total: Amount

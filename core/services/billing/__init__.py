@@ -1,0 +1,1 @@
+"""The Billing API: what people may spend, and what they spent."""

@@ -1,0 +1,106 @@
+"""What a person may spend, in figures and words."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from core.services.billing.contract import LARGEST_AMOUNT, Check
+from core.services.pocketbase import NotFoundError, PocketBase, Record
+from core.services.settings import settings
+from gateway.money import for_people, to_wire
+
+LONGEST_USER = 255
+"""Characters of a user in PocketBase."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A budget and what is used of it, in nanos."""
+
+    total: int
+    used: int
+    period: str
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """From a record of `balances`; what an answer cannot hold of the used is cut off."""
+        used = min(int(record["used"]), LARGEST_AMOUNT)
+        return cls(int(record["amount"]), used, record["period"])
+
+    @property
+    def remaining(self) -> int:
+        """Below zero when more was used than the budget holds."""
+        return self.total - self.used
+
+    def on_wire(self) -> dict[str, str]:
+        """As the contract has it."""
+        return {
+            "total": to_wire(self.total),
+            "used": to_wire(self.used),
+            "remaining": to_wire(self.remaining),
+        }
+
+
+async def check(pocketbase: PocketBase, asked: Check) -> tuple[int, dict[str, Any]]:
+    """Status and body of the answer."""
+    if 0 < len(asked.user_id) <= LONGEST_USER:
+        if balance := await _balance(pocketbase, asked):
+            return 200, _verdict(*_words(balance), balance)
+        if await _is_known(pocketbase, asked):
+            words = f"{asked.user_id} has no budget. Ask your administrator for one."
+            return 200, _verdict("no_budget", words)
+    return 404, _verdict("unknown_user", f"{asked.user_id} is not known to the billing.")
+
+
+async def _balance(pocketbase: PocketBase, asked: Check) -> Balance | None:
+    if balance := await _find_balance(pocketbase, asked):
+        return balance
+    if await _has_default_budget(pocketbase, asked):
+        return await _find_balance(pocketbase, asked)
+    return None
+
+
+async def _find_balance(pocketbase: PocketBase, asked: Check) -> Balance | None:
+    question = "tenant.slug = {tenant} && user = {user}"
+    values = {"tenant": asked.tenant_id, "user": asked.user_id}
+    try:
+        return Balance.of(await pocketbase.first("balances", question, values))
+    except NotFoundError:
+        return None
+
+
+async def _has_default_budget(pocketbase: PocketBase, asked: Check) -> bool:
+    """Make the budget that a tenant has for whoever has none, if it has one."""
+    question = "slug = {tenant} && default_period != ''"
+    try:
+        tenant = await pocketbase.first("tenants", question, {"tenant": asked.tenant_id})
+    except NotFoundError:
+        return False
+    key = {"tenant": tenant["id"], "user": asked.user_id}
+    default = {"period": tenant["default_period"], "amount": tenant["default_amount"]}
+    await pocketbase.find_or_create("budgets", key, default)
+    return True
+
+
+async def _is_known(pocketbase: PocketBase, asked: Check) -> bool:
+    question = "tenant.slug = {tenant} && email = {user}"
+    values = {"tenant": asked.tenant_id, "user": asked.user_id}
+    return bool(await pocketbase.list("users", question, values))
+
+
+def _words(balance: Balance) -> tuple[str, str]:
+    total = f"{for_people(balance.total)} {settings().currency}"
+    if balance.remaining > 0:
+        return "ok", f"{for_people(balance.remaining)} of {total} are left."
+    until = ", or wait for the next month" if balance.period == "month" else ""
+    return "exceeded", (
+        f"Your budget of {total} is used up. Ask your administrator to raise it{until}."
+    )
+
+
+def _verdict(word: str, message: str, balance: Balance | None = None) -> dict[str, Any]:
+    return {
+        "allowed": word == "ok",
+        "status": word,
+        "message": message,
+        "budget": balance.on_wire() if balance else None,
+    }

@@ -1,0 +1,111 @@
+"""What the Billing API is asked, as `docs/billing-api.yaml` has it, and what it answers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+from gateway.money import from_wire
+
+LARGEST_AMOUNT = 8_999_999_999_999_999
+"""In nanos."""
+
+_MOMENT = r"^[0-9-]{10}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+
+
+def _for_pocketbase(text: str) -> str:
+    """A moment as PocketBase keeps it, so that it sorts: 2026-01-02 03:04:05.678Z."""
+    try:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this is outside of the calendar") from None
+    return moment.isoformat(" ", "milliseconds").replace("+00:00", "Z")
+
+
+Amount: TypeAlias = Annotated[str, Field(pattern=r"^[0-8]?[0-9]{1,6}(\.[0-9]{1,9})?$")]
+# SQLite's JSON ends a text at a null character.
+Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+# Whoever is meant, small and capital letters are the same.
+User: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", to_lower=True)]
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**53)]
+Moment: TypeAlias = Annotated[str, Field(pattern=_MOMENT), AfterValidator(_for_pocketbase)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    tenant_id: Text = Field(serialization_alias="tenant")
+    user_id: User = Field(serialization_alias="user")
+    model: Text
+
+
+class Check(_Asked):
+    """Whose budget is asked for."""
+
+    cost_estimate: Amount
+
+
+class Event(_Asked):
+    """What was used; it is serialized as our hook in PocketBase reads it."""
+
+    request_id: Text = Field(min_length=1, max_length=64)
+    tokens_input: Count
+    tokens_output: Count
+    cost_total: Annotated[Amount, PlainSerializer(from_wire)] = Field(serialization_alias="cost")
+    response_time: Count
+    ended_at: Moment
+    status: Literal["success", "failure"]
+    estimated: bool
+
+
+EVENTS = TypeAdapter(Annotated[list[Event], Field(min_length=1, max_length=1000)])
+
+
+class ApiError(Exception):
+    """An answer that is no other than `{message}`."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def check_in(body: bytes) -> Check:
+    """Read a body.
+
+    Raises:
+        ApiError: it does not follow the contract.
+    """
+    try:
+        return Check.model_validate_json(body)
+    except ValidationError as error:
+        raise not_understood(error.errors(include_url=False, include_input=False)) from None
+
+
+def usage_in(body: bytes) -> Event | list[Event]:
+    """Read a body.
+
+    Raises:
+        ApiError: it does not follow the contract.
+    """
+    try:
+        if body.lstrip(b" \t\r\n").startswith(b"["):
+            return EVENTS.validate_json(body)
+        return Event.model_validate_json(body)
+    except ValidationError as error:
+        raise not_understood(error.errors(include_url=False, include_input=False)) from None
+
+
+def not_understood(errors: Sequence[Any]) -> ApiError:
+    """What pydantic found wrong first."""
+    place = ".".join(str(step) for step in errors[0]["loc"]) or "The body"
+    return ApiError(422, f"{place}: {errors[0]['msg']}")

@@ -1,0 +1,102 @@
+"""Tenants, their people and their budgets: what they are, and how PocketBase is told."""
+
+import secrets
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.services.billing.contract import Amount
+from core.services.pocketbase import PocketBase, Record
+from gateway.money import from_wire
+
+
+class TakenError(Exception):
+    """The e-mail is of somebody of another tenant."""
+
+
+class _Given(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Budget(_Given):
+    """What may be spent, in the currency of the core."""
+
+    amount: Amount = Field(examples=["12.50"])
+    period: Literal["month", "never"] = Field(
+        description="When it starts anew: with each month of UTC, or never"
+    )
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """Of the record."""
+        return {"amount": from_wire(self.amount), "period": self.period}
+
+
+class Tenant(_Given):
+    """A tenant."""
+
+    name: str = Field(min_length=1, description="Shown to its people")
+    default_budget: Budget | None = Field(
+        description="Of whoever has none; without it they are refused"
+    )
+
+
+class Person(_Given):
+    """Somebody who can log in."""
+
+    name: str = Field(min_length=1)
+    role: Literal["admin", "user"] = Field(
+        description="An admin sees the people of the tenant, and sets their budgets"
+    )
+    verified: bool = Field(description="Nobody else can log in")
+    password: str | None = Field(
+        None,
+        min_length=8,
+        max_length=71,
+        description="Without one it stays as it is, or is one that nobody knows; a new one ends "
+        "all sessions",
+    )
+
+    def fields(self, tenant: Record) -> dict[str, object]:
+        """Of the record, but the password."""
+        told = self.model_dump(exclude={"password"})
+        return {**told, "tenant": tenant["id"]}
+
+
+async def put_tenant(pocketbase: PocketBase, slug: str, tenant: Tenant) -> Record:
+    """Make or change a tenant."""
+    default = tenant.default_budget
+    fields = {
+        "name": tenant.name,
+        "default_amount": from_wire(default.amount) if default else 0,
+        "default_period": default.period if default else "",
+    }
+    return await pocketbase.put("tenants", {"slug": slug}, fields)
+
+
+async def add_person(pocketbase: PocketBase, tenant: Record, email: str, person: Person) -> Record:
+    """Make a person, unless there is one with the e-mail.
+
+    Raises:
+        TakenError: they are another tenant's.
+    """
+    fields = person.fields(tenant) | _password(person.password or secrets.token_hex())
+    found = await pocketbase.find_or_create("users", {"email": email.lower()}, fields)
+    if found["tenant"] != tenant["id"]:
+        raise TakenError(f"{email} is of somebody of another tenant.")
+    return found
+
+
+async def put_person(pocketbase: PocketBase, tenant: Record, email: str, person: Person) -> Record:
+    """Make or change a person.
+
+    Raises:
+        TakenError: they are another tenant's.
+    """
+    found = await add_person(pocketbase, tenant, email, person)
+    password = _password(person.password) if person.password else {}
+    return await pocketbase.update("users", found["id"], person.fields(tenant) | password)
+
+
+def _password(password: str) -> dict[str, object]:
+    return {"password": password, "passwordConfirm": password}
