@@ -39,7 +39,8 @@ class RefusedError(PocketBaseError):
     """
 
     def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
-        super().__init__(": ".join([message, *(f"{name} {code}" for name, code in fields.items())]))
+        details = ", ".join(f"{name} {code}" for name, code in fields.items())
+        super().__init__(f"{message} ({details})" if details else message)
         self.status = status
         self.fields = fields
 
@@ -93,10 +94,14 @@ class PocketBase:
     ) -> Records:
         """Records of a page; `{name}` in the filter stands for the value of that name.
 
-        PocketBase binds the values: whatever is in them, they stay values.
+        Whatever is in the values, they stay values: PocketBase binds them. For anybody but
+        superusers it does not, so that they are quoted.
         """
-        bound = {f"value_{name}": value for name, value in values.items()}
-        names = {name: f"@request.query.value_{name}" for name in values}
+        bound = {f"value_{name}": value for name, value in values.items()} if token is None else {}
+        names = {
+            name: f"@request.query.value_{name}" if token is None else _quoted(value)
+            for name, value in values.items()
+        }
         question = {
             "filter": filter_.format_map(names),
             "sort": sort,
@@ -241,6 +246,13 @@ class PocketBase:
 
 def _records(collection: str, id_: str = "") -> str:
     return f"/api/collections/{collection}/records" + (f"/{id_}" if id_ else "")
+
+
+def _quoted(value: str) -> str:
+    """A value as it is written in a filter: nothing but a quote is escaped there."""
+    if value.endswith("\\"):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "a filter cannot say a \\ at the end", {})
+    return "'" + value.replace("'", "\\'") + "'"
 
 
 def _understood(status: int, body: bytes) -> Any:
