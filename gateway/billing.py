@@ -50,6 +50,11 @@ class Billing:
         self._billing = settings.billed
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._billing.url
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -30,6 +30,7 @@ from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS, exposition
 from gateway.money import from_float, with_markup
 from gateway.prices import Model, dearest
+from gateway.reach import Reach
 from gateway.request import Estimate, Request, RequestError, check, limit_answer
 from gateway.sender import connect
 from gateway.settings import Settings, settings
@@ -84,13 +85,19 @@ class Guard(CustomLogger):  # type: ignore[misc]
         return Bookkeeper(self.ledger, longest_request_seconds=longest)
 
     @cached_property
+    def _billing(self) -> Billing:
+        return Billing(self._settings)
+
+    @cached_property
     def _budgets(self) -> Budgets:
-        return Budgets(
-            self.ledger,
-            self._bookkeeper,
-            Billing(self._settings),
-            grace_seconds=self._settings.billed.grace_seconds,
-        )
+        grace_seconds = self._settings.billed.grace_seconds
+        return Budgets(self.ledger, self._bookkeeper, self._billing, grace_seconds=grace_seconds)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Whether the tenant's Billing API answers."""
+        grace_seconds = self._settings.billed.grace_seconds
+        return Reach(self._billing, self._settings.account, grace_seconds=grace_seconds)
 
     # --- before a request
 
@@ -345,15 +352,19 @@ guard = Guard()
 
 
 @proxy_server.app.get("/health/guard", include_in_schema=False)  # type: ignore[untyped-decorator]
-async def health(response: Response) -> dict[str, bool]:
-    """Whether the gateway may be used: 503 if it would not check budgets, or cannot."""
+async def health(response: Response) -> dict[str, bool | str]:
+    """Whether the gateway may be used: 503 if it would not check budgets, or cannot.
+
+    That is so, too, once the Billing API has been away for longer than the grace.
+    """
     loaded = any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
     try:
         answers = bool(await guard.ledger.redis.ping())
     except (RedisError, OSError):
         answers = False
-    response.status_code = 200 if loaded and answers else 503
-    return {"loaded": loaded, "redis": answers}
+    billing = await guard.reach.words()
+    response.status_code = 200 if loaded and answers and guard.reach.lasts else 503
+    return {"loaded": loaded, "redis": answers, "billing": billing}
 
 
 @proxy_server.app.get("/metrics", include_in_schema=False)  # type: ignore[untyped-decorator]

@@ -1,0 +1,49 @@
+"""Whether the Billing API is within reach, asked when somebody wants to know."""
+
+import logging
+import time
+
+from gateway.billing import Billing, BillingAwayError
+
+PAUSE_SECONDS = 5
+"""However often anybody wants to know, the Billing API is not asked again before."""
+
+_ANSWERS = "answers"
+
+log = logging.getLogger("gateway.reach")
+
+
+class Reach:
+    """What is known of the Billing API, as the one who pays for nobody in particular asks it."""
+
+    def __init__(self, billing: Billing, account: str, *, grace_seconds: int) -> None:
+        self._billing = billing
+        self._account = account
+        self._grace_seconds = grace_seconds
+        self._asked_at = -float(PAUSE_SECONDS)
+        self._answered_at = -float(grace_seconds)
+        self._words = ""
+
+    async def words(self) -> str:
+        """That it answers, or why not."""
+        now = time.monotonic()
+        if now - self._asked_at >= PAUSE_SECONDS:
+            self._asked_at = now
+            words = await self._ask()
+            if words != self._words:
+                log.warning("the Billing API %s", words)
+            self._words = words
+        return self._words
+
+    @property
+    def lasts(self) -> bool:
+        """Whether budgets are known: it answers, or did so within the grace."""
+        return time.monotonic() - self._answered_at < self._grace_seconds
+
+    async def _ask(self) -> str:
+        try:
+            await self._billing.check(self._account, "health", 0)
+        except BillingAwayError as error:
+            return f"does not answer at {self._billing.url}: {error}"
+        self._answered_at = time.monotonic()
+        return _ANSWERS
