@@ -3,7 +3,15 @@
 import pulumi
 
 from components.service import Health, Listener, Service, ServiceArgs, answers
-from core.deployment.part import CODE, SETTINGS, USER, CorePartArgs, code, secret_file, settings
+from core.deployment.part import (
+    CODE,
+    SETTINGS,
+    USER,
+    CorePartArgs,
+    secret_file,
+    service_code,
+    settings,
+)
 
 PORT = 3000
 
@@ -32,18 +40,7 @@ class BillingApi(pulumi.ComponentResource):
             networks=[args.networks.data, args.networks.apps],
             health=Health(command=answers(f"http://127.0.0.1:{PORT}/health")),
             env={"PYTHONPATH": CODE},
-            files={
-                SETTINGS: settings(core),
-                **code(
-                    "core/__init__.py",
-                    "core/services/__init__.py",
-                    "core/services/settings.py",
-                    "core/services/pocketbase.py",
-                    "core/services/billing",
-                    "gateway/__init__.py",
-                    "gateway/money.py",
-                ),
-            },
+            files={SETTINGS: settings(core), **service_code("billing")},
             secret_files=secret_file(
                 {
                     "pocketbase_password": secrets.services,

@@ -3,9 +3,18 @@
 import pulumi
 
 from components.service import Health, Listener, Service, ServiceArgs, answers
-from core.deployment.part import CODE, SETTINGS, USER, CorePartArgs, code, secret_file, settings
+from core.deployment.part import (
+    CODE,
+    SETTINGS,
+    USER,
+    CorePartArgs,
+    secret_file,
+    service_code,
+    settings,
+)
 
 PORT = 8090
+_FOLDERS = ("identity", "portal", "static", "templates", "texts")
 
 
 class Identity(pulumi.ComponentResource):
@@ -32,12 +41,7 @@ class Identity(pulumi.ComponentResource):
             networks=[args.networks.data, args.networks.apps],
             health=Health(command=answers(f"http://127.0.0.1:{PORT}/health")),
             env={"PYTHONPATH": CODE},
-            files={
-                SETTINGS: settings(core),
-                **code(
-                    "core/__init__.py", "core/services", "gateway/__init__.py", "gateway/money.py"
-                ),
-            },
+            files={SETTINGS: settings(core), **service_code(*_FOLDERS)},
             secret_files=secret_file(
                 {
                     "pocketbase_password": secrets.services,

@@ -1,9 +1,8 @@
 """What every part of a core is made from."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ USER = 65534  # `nobody` in the image
 POCKETBASE = "http://pocketbase:8090"
 CODE = "/opt/cloudfreedom"
 SETTINGS = "/etc/core/settings.json"
+_PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,32 +69,34 @@ def settings(core: Core) -> str:
     )
 
 
-def code(*places: str) -> dict[str, str]:
+def code(*patterns: str) -> dict[str, str]:
     """Files of this project, by the path they have in a container.
 
     Args:
-        places: files and folders below the project's own.
+        patterns: of paths below the project's folder.
     """
+    paths = (path for pattern in patterns for path in sorted(_PROJECT.glob(pattern)))
     return {
-        f"{CODE}/{path.as_posix()}": (root / path).read_text(encoding="utf-8")
-        for place in places
-        for root, path in _below(place)
+        f"{CODE}/{path.relative_to(_PROJECT).as_posix()}": path.read_text(encoding="utf-8")
+        for path in paths
+        if path.is_file() and path.suffix != ".pyc"
     }
+
+
+def service_code(*folders: str) -> dict[str, str]:
+    """What a Python process of the core needs: what all share, and its own folders."""
+    return code(
+        "core/__init__.py",
+        "core/services/*.py",
+        *(f"core/services/{folder}/**/*" for folder in folders),
+        "gateway/__init__.py",
+        "gateway/money.py",
+    )
 
 
 def secret_file(content: Mapping[str, Any]) -> dict[str, pulumi.Output[str]]:
     """What `core.services.settings` reads as a process's secrets."""
     return {"core.json": pulumi.Output.secret(pulumi.Output.json_dumps(dict(content)))}
-
-
-def _below(place: str) -> Iterator[tuple[Path, Path]]:
-    package, _, rest = place.partition("/")
-    root = Path(str(package_files(package))).parent
-    found = root / package / rest
-    files = [found] if found.is_file() else sorted(found.rglob("*"))
-    for path in files:
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield root, path.relative_to(root)
 
 
 def _budget(budget: Budget | None) -> dict[str, str] | None:

@@ -39,7 +39,7 @@ class PocketBase(pulumi.ComponentResource):
                 "SUPERUSER_PASSWORD": args.secrets.superuser,
                 "SERVICES_PASSWORD": args.secrets.services,
             },
-            files=code("core/pocketbase"),
+            files=code("core/pocketbase/**/*"),
             storage=Storage(volume=args.volumes.names["pocketbase"], path=_DATA),
             listeners=[Listener(address="127.0.0.1", host_port=admin, port=PORT)] if admin else [],
         )
