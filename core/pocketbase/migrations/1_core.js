@@ -95,7 +95,7 @@ migrate((app) => {
     ],
   }));
 
-  // What hooks/usage.pb.js adds up; the day is UTC's, YYYY-MM-DD.
+  // The sums of `usage_logs`; the day is UTC's, YYYY-MM-DD.
   app.save(new Collection({
     type: "base",
     name: "usage_days",
@@ -111,6 +111,20 @@ migrate((app) => {
     ],
     indexes: ["CREATE UNIQUE INDEX usage_days_key ON usage_days (tenant, user, day, model)"],
   }));
+
+  // Whoever logs, and whatever kills them: a log and its place in the sum are one step.
+  app.db().newQuery(`
+    CREATE TRIGGER usage_logs_added AFTER INSERT ON usage_logs BEGIN
+      INSERT INTO usage_days
+        (tenant, user, day, model, requests, tokens_input, tokens_output, cost)
+      VALUES (new.tenant, new.user, substr(new.ended_at, 1, 10), new.model,
+        1, new.tokens_input, new.tokens_output, new.cost)
+      ON CONFLICT (tenant, user, day, model) DO UPDATE SET
+        requests = requests + excluded.requests,
+        tokens_input = tokens_input + excluded.tokens_input,
+        tokens_output = tokens_output + excluded.tokens_output,
+        cost = cost + excluded.cost;
+    END`).execute();
 
   // The one definition of what is used of a budget.
   app.save(new Collection({

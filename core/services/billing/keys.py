@@ -1,13 +1,13 @@
 """Who asks: a tenant for its own people, or the operator."""
 
 import hmac
-import json
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 
 from core.services.billing.contract import ApiError
+from core.services.log import log
 from core.services.settings import billing_secrets
 
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -35,7 +35,7 @@ def check_tenants(own: str, asked: set[str]) -> None:
         ApiError: it is about another.
     """
     for other in sorted(asked - {own}):
-        print(json.dumps({"event": "key_of_another_tenant", "key_of": own, "asked": other}))
+        log("key_of_another_tenant", key_of=own, asked=other)
         raise ApiError(401, "The key is another tenant's.")
 
 

@@ -23,7 +23,7 @@ class Budget(_Given):
 
     amount: Amount = Field(examples=["12.50"])
     period: Literal["month", "never"] = Field(
-        description="When it starts anew: with each month of UTC, or never"
+        "month", description="When it starts anew: with each month of UTC, or never"
     )
 
     @property
@@ -37,7 +37,7 @@ class Tenant(_Given):
 
     name: str = Field(min_length=1, description="Shown to its people")
     default_budget: Budget | None = Field(
-        description="Of whoever has none; without it they are refused"
+        None, description="Of whoever has none; without it they are refused"
     )
 
 
@@ -46,7 +46,7 @@ class Person(_Given):
 
     name: str = Field(min_length=1)
     role: Literal["admin", "user"] = Field(
-        description="An admin sees the people of the tenant, and sets their budgets"
+        "user", description="An admin sees the people of the tenant, and sets their budgets"
     )
     verified: bool = Field(description="Nobody else can log in")
     password: str | None = Field(

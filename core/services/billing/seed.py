@@ -1,10 +1,10 @@
 """What the settings say of tenants and their first people, at every start."""
 
 import asyncio
-import json
 
 from core.services.billing import people
 from core.services.billing.people import Budget, Person
+from core.services.log import log
 from core.services.pocketbase import AwayError, PocketBase, PocketBaseError
 from core.services.settings import Tenant, billing_secrets, settings
 
@@ -22,7 +22,7 @@ async def seed(pocketbase: PocketBase) -> None:
                 await asyncio.sleep(_PAUSE_SECONDS)
             except (PocketBaseError, people.TakenError) as error:
                 # It will not be better the next time, and the others need not wait for it.
-                print(json.dumps({"event": "not_seeded", "tenant": tenant.slug, "why": str(error)}))
+                log("not_seeded", tenant=tenant.slug, why=str(error))
                 break
 
 
