@@ -12,8 +12,11 @@ from core.deployment.part import (
     service_code,
     settings,
 )
+from core.model import Core
 
-PORT = 8090
+PEOPLE, CONTAINERS = 8090, 8091
+"""Ports of the container, for each of whom it serves."""
+
 _FOLDERS = ("identity", "portal", "static", "templates", "texts")
 
 
@@ -34,12 +37,11 @@ class Identity(pulumi.ComponentResource):
             image=args.image,
             user=USER,
             command=[
-                *("uvicorn", "core.services.web:create", "--factory", "--no-access-log"),
-                *("--host", "0.0.0.0", "--port", str(PORT), "--no-server-header"),
+                *("python3", "-m", "core.services.serve", str(PEOPLE), str(CONTAINERS)),
             ],
             limits=core.identity,
             networks=[args.networks.data, args.networks.apps],
-            health=Health(command=answers(f"http://127.0.0.1:{PORT}/health")),
+            health=Health(command=answers(f"http://127.0.0.1:{PEOPLE}/health")),
             env={"PYTHONPATH": CODE},
             files={SETTINGS: settings(core), **service_code(*_FOLDERS)},
             secret_files=secret_file(
@@ -49,16 +51,16 @@ class Identity(pulumi.ComponentResource):
                     "storage_key": secrets.storage_key,
                 }
             ),
-            listeners=[
-                Listener(address=address, host_port=core.identity.port, port=PORT)
-                for address in _addresses(str(core.bind), args.config.host_gateway)
-            ],
+            listeners=_listeners(core, args.config.host_gateway),
         )
         child = pulumi.ResourceOptions(parent=self)
         Service(args=service, host=args.host, after=[after], opts=child)
         self.register_outputs({})
 
 
-def _addresses(people: str, containers: str) -> list[str]:
-    """Sorted, as the provider reads them back; all addresses of the host include each."""
-    return [people] if people in ("0.0.0.0", "::") else sorted({people, containers})
+def _listeners(core: Core, host_gateway: str) -> list[Listener]:
+    port = core.identity.port
+    people = Listener(address=str(core.bind), host_port=port, port=PEOPLE)
+    if core.bind.is_unspecified:  # all addresses of the host, the containers' way to it too
+        return [people]
+    return [people, Listener(address=host_gateway, host_port=port, port=CONTAINERS)]
