@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.services.settings import Settings, Tenant
+from tests.core.identity import Identity, running
 from tests.core.processes import PocketBaseProcess
 from tests.core.superuser import Superuser
 
@@ -48,3 +49,12 @@ def tenant(slug: str, **changes: object) -> Tenant:
         "people": (),
     }
     return Tenant.model_validate(told | changes)
+
+
+@pytest.fixture(scope="session")
+def identity(
+    pocketbase: PocketBaseProcess, superuser: Superuser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Identity]:
+    """Identity and portal: whoever kills them, or needs other settings, makes their own."""
+    with running(pocketbase, superuser, tmp_path_factory.mktemp("identity")) as identity:
+        yield identity

@@ -1,9 +1,9 @@
 // Whoever sets a new password ends all sessions that began with the old one.
 onRecordUpdate((e) => {
-  // PocketBase makes a new key for a new password or another e-mail.
-  const changed = e.record.original().tokenKey() !== e.record.tokenKey();
+  const before = e.record.original().tokenKey();
   e.next();
-  if (changed) {
+  // PocketBase has made another for a new password or another e-mail.
+  if (e.record.tokenKey() !== before) {
     e.app.db().newQuery("DELETE FROM sessions WHERE user = {:user}")
       .bind({ user: e.record.id })
       .execute();

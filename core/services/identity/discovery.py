@@ -6,7 +6,7 @@ from joserfc.jwk import KeySet
 
 from core.services.door import host
 from core.services.identity import authorize
-from core.services.identity.keys import published_keys
+from core.services.identity.keys import published_keys, signing_key
 from core.services.identity.tokens import ALGORITHM
 from core.services.settings import settings
 
@@ -51,6 +51,8 @@ async def configuration(request: Request) -> Response:
 
 @router.get("/jwks.json")
 async def keys(request: Request) -> Response:
-    """The public keys."""
-    published = await published_keys(request.app.state.pocketbase)
+    """The public keys, with the one that the next token is signed with."""
+    pocketbase = request.app.state.pocketbase
+    await signing_key(pocketbase)
+    published = await published_keys(pocketbase)
     return JSONResponse(KeySet([*published]).as_dict(private=False))

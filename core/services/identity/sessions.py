@@ -84,7 +84,7 @@ async def person_of(pocketbase: PocketBase, session: str) -> Person | None:
 async def start(request: Request, response: Response, user: str) -> None:
     """Sign a person in, in place of whoever was in this browser."""
     pocketbase: PocketBase = request.app.state.pocketbase
-    await end(request, response)
+    await _end_here(request)
     token, now = secrets.token_urlsafe(32), int(time.time())
     await pocketbase.create(
         _COLLECTION,
@@ -100,14 +100,7 @@ async def start(request: Request, response: Response, user: str) -> None:
 
 async def end(request: Request, response: Response) -> None:
     """Sign out whoever is signed in at this browser."""
-    token = cookies.read(request, cookies.SESSION)
-    if not token:
-        return
-    pocketbase: PocketBase = request.app.state.pocketbase
-    for session in await pocketbase.list(
-        _COLLECTION, "token_hash = {hash}", {"hash": _hashed(token)}
-    ):
-        await end_session(pocketbase, session["id"])
+    await _end_here(request)
     cookies.remove(response, cookies.SESSION)
 
 
@@ -122,6 +115,14 @@ async def end_session(pocketbase: PocketBase, session: str) -> None:
     """End a session, if there still is one."""
     with suppress(NotFoundError):
         await pocketbase.delete(_COLLECTION, session)
+
+
+async def _end_here(request: Request) -> None:
+    if token := cookies.read(request, cookies.SESSION):
+        pocketbase: PocketBase = request.app.state.pocketbase
+        value = {"hash": _hashed(token)}
+        for session in await pocketbase.list(_COLLECTION, "token_hash = {hash}", value):
+            await end_session(pocketbase, session["id"])
 
 
 async def _find(pocketbase: PocketBase, filter_: str, value: str) -> Record | None:
