@@ -24,6 +24,16 @@ SECRETS = "/run/secrets"
 # has none. KILL lets the init process, still root, pass a stop signal on.
 _STEP_DOWN_CAPABILITIES = ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
 
+_ASK = """\
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen("%s")
+except urllib.error.HTTPError as error:
+    sys.exit(error.read().decode())
+except OSError as error:
+    sys.exit(str(error))
+"""
+
 # The provider shows these as an update and then leaves the container as it was.
 _REPLACE_ON_CHANGES = ["healthcheck", "init", "tmpfs"]
 
@@ -250,8 +260,11 @@ def go_duration(seconds: int) -> str:
 
 
 def answers(url: str) -> str:
-    """A health command: the URL answers with success. Every Python image can do it."""
-    return f"python3 -c 'import urllib.request as r; r.urlopen(\"{url}\")'"
+    """A health command: the URL answers with success, or what it answers instead is shown.
+
+    Every Python image can do it.
+    """
+    return f"python3 -c '{_ASK % url}'"
 
 
 def script(name: str) -> str:

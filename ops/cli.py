@@ -16,13 +16,14 @@ from images.build import BuildError
 from images.catalog import ImageError
 from ops import demo as demo_tenant
 from ops.compose import ExportError
+from ops.doctor import examine
 from ops.export import export as export_tenant
 from ops.files import FileError
 from ops.keys import given_keys
 from ops.tools import CORE, ROOT
 from ops.way import WayError
 from tenants.file import read, stacks
-from tenants.loader import load_all
+from tenants.loader import load, load_all
 from tenants.problem import InvalidFileError
 
 app = typer.Typer(
@@ -73,6 +74,20 @@ def check() -> None:
             typer.echo(f"tenants/{stack}.yaml: {tenant.name}, no problem")
         for stack, core in cores.items():
             typer.echo(f"core/{stack}.yaml: {core.name}, no problem")
+
+
+@app.command()
+def doctor(
+    stack: Annotated[str, typer.Argument(help="Name of the tenant's file and stack")],
+) -> None:
+    """Look at a tenant that is up, and at what it needs; ends with 1 if anything is wrong."""
+    with _told_to_people():
+        hosts = docker_hosts(ROOT)
+        findings = list(examine(load(stack, hosts=hosts), hosts[stack]))
+        for finding in findings:
+            typer.echo(f"{finding.what}: {finding.problem or 'fine'}")
+        if any(finding.problem for finding in findings):
+            raise typer.Exit(1)
 
 
 @app.command()
