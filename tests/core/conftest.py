@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.services.settings import Settings, Tenant
 from tests.core.identity import Identity, running
 from tests.core.processes import PocketBaseProcess
 from tests.core.superuser import Superuser
@@ -23,32 +22,6 @@ def pocketbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PocketBaseP
 def superuser(pocketbase: PocketBaseProcess) -> Iterator[Superuser]:
     with Superuser(pocketbase.url, pocketbase.password) as superuser:
         yield superuser
-
-
-def settings(pocketbase: PocketBaseProcess, *tenants: Tenant, **changes: object) -> Settings:
-    """What a core's process is told, for tenants that are not in PocketBase by other means."""
-    told = {
-        "name": "Tests",
-        "public_url": "http://127.0.0.1:8090",
-        "internal_url": "http://pocketbase-core:8090",
-        "pocketbase_url": pocketbase.url,
-        "currency": "EUR",
-        "session_seconds": 3600,
-        "tenants": tenants,
-    }
-    return Settings.model_validate(told | changes)
-
-
-def tenant(slug: str, **changes: object) -> Tenant:
-    """A tenant of the settings, with nobody in it."""
-    told = {
-        "slug": slug,
-        "name": slug.title(),
-        "chat_url": f"http://127.0.0.1/{slug}",
-        "default_budget": None,
-        "people": (),
-    }
-    return Tenant.model_validate(told | changes)
 
 
 @pytest.fixture(scope="session")

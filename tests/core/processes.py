@@ -140,13 +140,14 @@ class AppProcess(Process):
     factory: str
     settings: BaseModel
     secrets: BaseModel
+    health_path: str = "/health"
 
     def command(self) -> Sequence[str | Path]:
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
         return [sys.executable, "-m", "uvicorn", "--factory", self.factory, *options]
 
     def health(self) -> str:
-        return "/health"
+        return self.health_path
 
     def environment(self) -> Mapping[str, str]:
         files = {"CORE_SETTINGS": self.settings, "CORE_SECRETS": self.secrets}

@@ -1,0 +1,521 @@
+"""The core's Billing API on a real PocketBase, held to the contract that a gateway follows."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.core.billing import ALL_LOGGED, CHECK, LOG, PASSWORD, Api, Json, billing, key_of, told
+from tests.core.processes import AppProcess, PocketBaseProcess
+from tests.core.superuser import NANOS, Record, Superuser
+
+# In blue nobody is known who is not told, and in red everybody has a budget.
+BLUE = told(
+    "blue",
+    people=[
+        {
+            "email": "first@blue.example",
+            "name": "First Person",
+            "role": "admin",
+            "budget": {"amount": "5", "period": "month"},
+        }
+    ],
+)
+RED = told("red", default_budget={"amount": "1.5", "period": "never"})
+
+numbers = count()
+
+
+@pytest.fixture(scope="module")
+def process(
+    pocketbase: PocketBaseProcess,
+    superuser: Superuser,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AppProcess]:
+    with billing(tmp_path_factory.mktemp("billing"), pocketbase, BLUE, RED) as process:
+        while not superuser.list("tenants", "slug = 'red'"):
+            time.sleep(0.05)
+        yield process
+
+
+@pytest.fixture(scope="module")
+def api(process: AppProcess) -> Iterator[Api]:
+    with Api(process, "blue") as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def red(process: AppProcess) -> Iterator[Api]:
+    with Api(process, "red") as red:
+        yield red
+
+
+@pytest.fixture(scope="module")
+def blue(process: AppProcess, superuser: Superuser) -> Record:  # noqa: ARG001
+    [tenant] = superuser.list("tenants", "slug = 'blue'")
+    return tenant
+
+
+@pytest.fixture
+def ann(superuser: Superuser, blue: Record) -> str:
+    """Somebody new with a budget of 0.01 that never starts anew."""
+    user = f"ann{next(numbers)}@blue.example"
+    superuser.budget(blue, user, NANOS // 100, "never")
+    return user
+
+
+@pytest.fixture
+def bob(superuser: Superuser, blue: Record) -> str:
+    """Somebody new who is known and has no budget."""
+    return str(superuser.user(blue, f"bob{next(numbers)}")["email"])
+
+
+@pytest.fixture
+def eve() -> str:
+    """Somebody new who is not known."""
+    return f"eve{next(numbers)}/ü'\\@blue.example"
+
+
+def logs(superuser: Superuser, user: str) -> list[Record]:
+    return superuser.list("usage_logs", "user = {user}", user=user)
+
+
+# --- What a person may spend
+
+
+def test_a_budget_is_checked(api: Api, ann: str, bob: str, eve: str) -> None:
+    for user, status, word in (
+        (ann, 200, "ok"),
+        (bob, 200, "no_budget"),
+        (eve, 404, "unknown_user"),
+        ("", 404, "unknown_user"),
+        ("x" * 5000, 404, "unknown_user"),
+    ):
+        response = api.check(user)
+        answer = response.json()
+        assert (response.status_code, answer["status"]) == (status, word)
+        assert answer["allowed"] is (word == "ok")
+        assert (answer["budget"] is None) is (word != "ok")
+        assert user in answer["message"] or word == "ok"
+
+
+def test_a_budget_goes_down_to_below_zero(api: Api, ann: str) -> None:
+    assert api.check(ann).json()["budget"] == {"total": "0.01", "used": "0", "remaining": "0.01"}
+
+    api.log(api.event(ann, cost_total="0.009999999"))
+    last = api.check(ann).json()
+    assert (last["allowed"], last["status"]) == (True, "ok")
+    assert last["message"] == "0.000000001 of 0.01 EUR are left."
+
+    api.log(api.event(ann, cost_total="0.000000001"))
+    spent = api.check(ann).json()
+    assert (spent["allowed"], spent["status"]) == (False, "exceeded")
+    assert spent["message"] == (
+        "Your budget of 0.01 EUR is used up. Ask your administrator to raise it."
+    )
+
+    api.log(api.event(ann, cost_total="1"))
+    assert api.check(ann).json()["budget"]["remaining"] == "-1"
+
+
+def test_a_check_leaves_the_estimate_to_the_gateway_and_changes_nothing(api: Api, ann: str) -> None:
+    answers = [api.check(ann, cost_estimate=estimate).json() for estimate in ("0", "1000", "0.5")]
+
+    assert answers[0]["allowed"] is True
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_a_raised_budget_counts_at_once(
+    api: Api, superuser: Superuser, blue: Record, ann: str
+) -> None:
+    api.log(api.event(ann, cost_total="0.01"))
+    assert api.check(ann).json()["status"] == "exceeded"
+
+    [budget] = superuser.list("budgets", "tenant = {t} && user = {u}", t=blue["id"], u=ann)
+    superuser.update("budgets", budget, amount=NANOS // 50)
+    assert api.check(ann).json()["budget"]["remaining"] == "0.01"
+
+
+def test_capital_letters_are_the_same_person(api: Api, ann: str) -> None:
+    api.log(api.event(ann.upper(), cost_total="0.005"))
+
+    assert api.used(ann) == api.used(ann.title()) == Decimal("0.005")
+
+
+def test_a_month_starts_anew_and_never_does_not(
+    api: Api, superuser: Superuser, blue: Record, ann: str
+) -> None:
+    monthly = f"monthly-{ann}"
+    superuser.budget(blue, monthly, NANOS, "month")
+    first = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    for user in (ann, monthly):
+        for moment, cost in (
+            (first - timedelta(milliseconds=1), "0.1"),
+            (first - timedelta(days=400), "0.01"),
+            (first, "0.002"),
+            (datetime.now(UTC), "0.0003"),
+            # Of UTC, whatever the zone of whoever tells.
+            (first.astimezone(datetime.fromisoformat("2026-01-01T00:00+05:00").tzinfo), "0.00004"),
+        ):
+            event = api.event(user, ended_at=moment.isoformat(), cost_total=cost)
+            assert api.log(event).json() == ALL_LOGGED
+
+    assert api.used(monthly) == Decimal("0.00234")
+    assert api.used(ann) == Decimal("0.11234")
+    days = superuser.list("usage_days", "user = {user}", user=monthly)
+    assert len({day["day"] for day in days} & {f"{first - timedelta(days=1):%Y-%m-%d}"}) == 1
+
+
+def test_a_spent_month_is_worth_waiting_for(api: Api, superuser: Superuser, blue: Record) -> None:
+    superuser.budget(blue, "waiter", 0, "month")
+
+    assert api.check("waiter").json()["message"] == (
+        "Your budget of 0.00 EUR is used up."
+        " Ask your administrator to raise it, or wait for the next month."
+    )
+
+
+def test_who_is_not_known_gets_the_budget_of_the_tenant_once(
+    red: Api, superuser: Superuser
+) -> None:
+    user = f"new{next(numbers)}@red.example"
+    with ThreadPoolExecutor(30) as pool:
+        answers = [each.json() for each in pool.map(red.check, [user] * 30)]
+
+    assert answers == answers[:1] * 30
+    assert answers[0]["budget"] == {"total": "1.5", "used": "0", "remaining": "1.5"}
+    assert len(superuser.list("budgets", "user = {user}", user=user)) == 1
+
+
+def test_the_budget_of_the_tenant_does_not_replace_ones_own(red: Api, superuser: Superuser) -> None:
+    [tenant] = superuser.list("tenants", "slug = 'red'")
+    superuser.budget(tenant, "own", 7, "month")
+
+    assert red.check("own").json()["budget"]["total"] == "0.000000007"
+    # Whoever was logged before being asked about is known, too.
+    assert red.log(red.event("later", cost_total="0.5")).json() == ALL_LOGGED
+    assert red.check("later").json()["budget"]["remaining"] == "1"
+    for nobody in ("", "x" * 256):
+        assert red.check(nobody).status_code == 404
+
+
+# --- What was used
+
+
+@pytest.mark.parametrize(
+    ("amount", "nanos"),
+    [
+        ("0", 0),
+        ("0.000000000", 0),
+        ("0.000000001", 1),
+        ("2", 2_000_000_000),
+        ("1234567.123456789", 1_234_567_123_456_789),
+        ("8999999.999999999", 8_999_999_999_999_999),
+    ],
+)
+def test_an_amount_is_exact(
+    api: Api, superuser: Superuser, ann: str, amount: str, nanos: int
+) -> None:
+    assert api.log(api.event(ann, cost_total=amount)).json() == ALL_LOGGED
+
+    [log], [day] = logs(superuser, ann), superuser.list("usage_days", "user = {user}", user=ann)
+    assert log["cost"] == day["cost"] == nanos
+    assert api.used(ann) == Decimal(nanos).scaleb(-9)
+
+
+def test_a_sum_is_exact_up_to_what_json_holds(
+    api: Api, superuser: Superuser, blue: Record, ann: str
+) -> None:
+    nanos = 2**53 - 8_999_999_999_999_999
+    api.log([api.event(ann, cost_total="8999999.999999999")])
+    api.log([api.event(ann, cost_total=f"{Decimal(nanos).scaleb(-9):f}")])
+    assert superuser.used(blue, ann) == 2**53
+
+    # The answer has room for less, and whoever used more has nothing left anyway.
+    answer = api.check(ann).json()
+    assert answer["budget"]["used"] == "8999999.999999999"
+    assert answer["budget"]["remaining"] == "-8999999.989999999"
+    for _ in range(2):
+        api.log([api.event(ann, cost_total="8999999.999999999") for _ in range(1000)])
+    assert api.check(ann).json() == answer
+
+
+def test_an_event_is_stored_as_it_was_sent(
+    api: Api, superuser: Superuser, blue: Record, ann: str
+) -> None:
+    sent = api.event(ann, "stored-1", estimated=True, status="failure", model='ü"{}\\')
+    assert api.log(sent).json() == ALL_LOGGED
+
+    [stored] = logs(superuser, ann)
+    renamed = {
+        "tenant": blue["id"],
+        "user": sent.pop("user_id"),
+        "cost": int(Decimal(sent.pop("cost_total")).scaleb(9)),
+        "ended_at": sent.pop("ended_at").replace("T", " "),
+    }
+    del sent["tenant_id"]
+    assert {name: stored[name] for name in sent | renamed} == sent | renamed
+
+
+def test_a_list_is_logged_in_its_order(api: Api, superuser: Superuser, ann: str) -> None:
+    names = [f"{uuid4().hex}" for _ in range(20)]
+    api.log(api.event(ann, names[0]))
+    api.log([api.event(ann, name) for name in names[1:]])
+
+    assert [each["request_id"] for each in logs(superuser, ann)] == names
+    assert api.used(ann) == 20 * Decimal("0.000000125")
+
+
+def test_a_day_is_the_sum_of_its_logs(api: Api, superuser: Superuser, ann: str) -> None:
+    moments = ["2026-01-02T03:04:05Z", "2026-01-02T23:59:59.999Z", "2026-01-02T23:59:59-01:00"]
+    api.log([api.event(ann, ended_at=moment, model=m) for moment in moments for m in "xy"])
+
+    days = superuser.list("usage_days", "user = {user}", user=ann)
+    numbers = ("requests", "tokens_input", "tokens_output", "cost")
+    found = {(day["day"], day["model"]): [day[name] for name in numbers] for day in days}
+    assert found == {
+        ("2026-01-02", "x"): [2, 8, 6, 250],
+        ("2026-01-02", "y"): [2, 8, 6, 250],
+        ("2026-01-03", "x"): [1, 4, 3, 125],
+        ("2026-01-03", "y"): [1, 4, 3, 125],
+    }
+
+
+def test_a_repeat_changes_nothing_and_is_logged(
+    api: Api, superuser: Superuser, ann: str, eve: str
+) -> None:
+    one, two, three = (uuid4().hex for _ in range(3))
+    api.log([api.event(ann, one), api.event(ann, two), api.event(ann, one, cost_total="1")])
+    before = logs(superuser, ann)
+
+    assert api.log(api.event(ann, one, cost_total="5")).json() == ALL_LOGGED
+    assert api.log([api.event(eve, two)]).json() == ALL_LOGGED
+    assert api.log([api.event(ann, two), api.event(ann, three)]).json() == ALL_LOGGED
+
+    after = logs(superuser, ann)
+    assert after[:2] == before
+    assert [each["request_id"] for each in after] == [one, two, three]
+    assert api.used(ann) == 3 * Decimal("0.000000125")
+
+
+def test_an_event_of_an_unknown_person_is_refused(
+    api: Api, superuser: Superuser, ann: str, bob: str, eve: str
+) -> None:
+    response = api.log(api.event(eve))
+    assert response.status_code == 404
+    assert eve in response.json()["message"]
+
+    sent = [api.event(eve), api.event(ann), api.event(bob)]
+    response = api.log(sent)
+    [refused] = response.json()["refused"]
+    assert (response.status_code, refused["request_id"]) == (200, sent[0]["request_id"])
+    assert eve in refused["message"]
+    assert [len(logs(superuser, user)) for user in (eve, ann, bob)] == [0, 1, 1]
+
+
+def test_200_events_at_once_are_counted_exactly(api: Api, superuser: Superuser, ann: str) -> None:
+    costs = [Decimal(number).scaleb(-9) for number in range(200)]
+    events = [api.event(ann, cost_total=f"{cost:f}") for cost in costs]
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(api.log, events))
+
+    assert all(answer.json() == ALL_LOGGED for answer in answers)
+    assert api.used(ann) == sum(costs)
+    assert len(logs(superuser, ann)) == 200
+
+
+def test_the_same_event_at_once_is_counted_once(api: Api, superuser: Superuser, ann: str) -> None:
+    event = api.event(ann)
+    bodies = [event, [event], [event, event]] * 30
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(api.log, bodies))
+
+    assert all(answer.json() == ALL_LOGGED for answer in answers)
+    assert len(logs(superuser, ann)) == 1
+    assert api.used(ann) == Decimal("0.000000125")
+
+
+# --- What is not understood
+
+
+@pytest.mark.parametrize("path", [CHECK, LOG])
+@pytest.mark.parametrize("key", ["", "key-of-blu", "key-of-bluee", "Key-of-blue", "\xfc"])
+def test_a_wrong_key_is_refused(api: Api, ann: str, path: str, key: str) -> None:
+    headers = {"X-API-Key": key.encode("latin-1")}
+    for body in (api.event(ann), b"{"):
+        assert api.post(path, body, headers=headers).status_code == 401
+    assert api.used(ann) == 0
+
+
+def test_a_key_of_another_tenant_is_refused_and_logged(
+    api: Api, red: Api, process: AppProcess, ann: str
+) -> None:
+    before = process.log.read_text()
+    events = [red.event("x"), api.event(ann)]
+    answers = [
+        red.check(ann, tenant_id="blue"),
+        red.log(api.event(ann)),
+        red.log(events),
+        red.check(ann, tenant_id="no\nbody"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [401] * 4
+    assert api.used(ann) == 0
+    assert red.log(events[0]).json() == ALL_LOGGED
+    lines = process.log.read_text().removeprefix(before).splitlines()
+    said = {"event": "key_of_another_tenant", "key_of": "red"}
+    assert [json.loads(line) for line in lines] == [
+        *[said | {"asked": "blue"}] * 3,
+        said | {"asked": "no\nbody"},
+    ]
+    assert key_of("red") not in process.log.read_text()
+
+
+@pytest.mark.parametrize("path", [CHECK, LOG])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b'"text"',
+        b"{}",
+        b"[]",
+        b"[[]]",
+        b"\xff",
+        b"NaN",
+        b"1e99999999999999999999",
+        b"[" * 100_000,
+        b" " * 5_000_000,
+    ],
+    ids=lambda body: body[:8],
+)
+def test_a_malformed_body_is_not_understood(api: Api, path: str, body: bytes) -> None:
+    assert api.post(path, body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cost_total": "0.0000000001"},
+        {"cost_total": 1},
+        {"cost_total": "1e-9"},
+        {"cost_total": "1\n"},
+        {"cost_total": "\u0661"},
+        {"cost_total": ""},
+        {"cost_total": None},
+        {"cost_total": "9000000"},
+        {"cost_total": "-0.5"},
+        {"tokens_input": -1},
+        {"tokens_input": "4"},
+        {"tokens_output": 0.5},
+        {"response_time": 2**53},
+        {"request_id": "x" * 65},
+        {"request_id": ""},
+        {"request_id": "1\x002"},
+        {"request_id": 1},
+        {"user_id": "\ud800"},
+        {"ended_at": "2026-01-02"},
+        {"ended_at": "2026-01-02T03:04:05"},
+        {"ended_at": "2026-13-02T03:04:05Z"},
+        {"ended_at": "0001-01-01T00:00:00+01:00"},
+        {"ended_at": 1},
+        {"status": "ok"},
+        {"estimated": 0},
+        {"colour": "blue"},
+    ],
+    ids=str,
+)
+def test_one_bad_event_keeps_all_from_being_logged(
+    api: Api, superuser: Superuser, ann: str, change: Json
+) -> None:
+    bad = api.event(ann, **change)
+    [name] = change
+
+    assert api.log(bad).status_code == 422
+    response = api.log([api.event(ann), bad])
+    assert response.status_code == 422
+    # A half of a character is no JSON for this parser, and so it has no place.
+    assert name in response.json()["message"] or name == "user_id"
+    assert logs(superuser, ann) == []
+
+
+def test_what_is_missing_is_told(api: Api, ann: str) -> None:
+    asked = {"tenant_id": "blue", "user_id": ann, "model": "m", "cost_estimate": "0"}
+    for path, whole in ((CHECK, asked), (LOG, api.event(ann))):
+        for name in whole:
+            response = api.post(path, {key: whole[key] for key in whole if key != name})
+            assert response.status_code == 422
+            assert name in response.json()["message"]
+
+
+def test_a_list_has_at_most_1000_events(api: Api, superuser: Superuser, ann: str) -> None:
+    events = [api.event(ann) for _ in range(1001)]
+
+    assert api.log(events).status_code == 422
+    assert api.log(events[:1000]).json() == ALL_LOGGED
+    assert len(logs(superuser, ann)) == 1000
+
+
+def test_what_does_not_exist_is_told_in_words(api: Api) -> None:
+    for answer, status in ((api.http.get("/nothing"), 404), (api.http.get(LOG), 405)):
+        assert (answer.status_code, list(answer.json())) == (status, ["message"])
+
+
+# --- At the start
+
+
+def test_the_first_people_are_there_and_stay_as_they_become(
+    process: AppProcess, api: Api, superuser: Superuser
+) -> None:
+    email = "first@blue.example"
+    given = {"identity": email, "password": PASSWORD}
+    path = "/api/collections/users/auth-with-password"
+    assert superuser.http.post(path, json=given).is_success
+    assert api.check(email).json()["budget"]["total"] == "5"
+
+    [person] = superuser.list("users", "email = {email}", email=email)
+    [budget] = superuser.list("budgets", "user = {email}", email=email)
+    [tenant] = superuser.list("tenants", "slug = 'blue'")
+    assert (person["role"], person["verified"]) == ("admin", True)
+    superuser.update("users", person, role="user", name="Else")
+    superuser.update("budgets", budget, amount=6 * NANOS)
+    superuser.update("tenants", tenant, name="Else")
+    process.stop()
+    process.start()
+    while superuser.list("tenants", "slug = 'blue'")[0]["name"] != "Blue":
+        time.sleep(0.05)
+    api.check(email)  # when it is answered, the start is over
+
+    [person] = superuser.list("users", "email = {email}", email=email)
+    assert (person["role"], person["name"]) == ("user", "Else")
+    assert api.check(email).json()["budget"]["total"] == "6"
+
+
+def test_its_health_is_that_of_pocketbase(tmp_path: Path) -> None:
+    with (
+        PocketBaseProcess(folder=tmp_path) as pocketbase,
+        billing(tmp_path, pocketbase, BLUE) as process,
+        Api(process, "blue") as api,
+    ):
+        assert api.http.get("/health").status_code == 200
+        pocketbase.kill()
+        answers = [
+            api.http.get("/health"),
+            api.check("somebody"),
+            api.log(api.event("somebody")),
+        ]
+        assert [answer.status_code for answer in answers] == [503] * 3
+        for answer in answers:
+            assert answer.json()["message"].startswith("PocketBase does not answer")
+
+        pocketbase.start()
+        assert api.http.get("/health").status_code == 200
+        assert api.check("somebody").status_code == 404
