@@ -1,5 +1,234 @@
 """All that the portal answers."""
 
-from fastapi import APIRouter
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, get_args
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
+
+from core.services.forms import read_form
+from core.services.identity.sessions import current_person
+from core.services.language import texts_for
+from core.services.pages import PageError, page
+from core.services.pocketbase import NotFoundError, RefusedError
+from core.services.portal import chart
+from core.services.portal.desk import Desk, Period, Subject
+from core.services.portal.download import table
+from core.services.portal.formats import LARGEST, Formats
+from core.services.portal.month import Month, choices
+from core.services.portal.usage import COLOURS, Sums, Usage
+from core.services.settings import settings
+from gateway.money import NANOS
 
 router = APIRouter()
+
+# A picture's own style is in the picture.
+_PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+async def _desk(request: Request) -> Desk:
+    """The desk of who is signed in; who is not is sent to sign in."""
+    person = await current_person(request)
+    if person is None:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        raise HTTPException(303, headers={"Location": f"/login?{urlencode({'next': here})}"})
+    return await Desk.of(request.app.state.pocketbase, person)
+
+
+Mine = Annotated[Desk, Depends(_desk)]
+
+
+def _admins_desk(desk: Mine) -> Desk:
+    """An admin's desk; nobody else has these pages. What is on them, PocketBase decides."""
+    if desk.person.role != "admin":
+        raise PageError(404, "not_found")
+    return desk
+
+
+Admins = Annotated[Desk, Depends(_admins_desk)]
+
+
+def _month(month: str = "") -> Month:
+    try:
+        return Month.parse(month) if month else Month.now()
+    except ValueError:
+        raise PageError(404, "not_found") from None
+
+
+Chosen = Annotated[Month, Depends(_month)]
+
+
+# --- What a person used
+
+
+@router.get("/")
+async def overview(request: Request, desk: Mine, month: Chosen) -> Response:
+    """A person's budget, and what they used of it."""
+    balance, usage, latest = await asyncio.gather(
+        desk.balance(desk.person.email), desk.usage(month), desk.latest(month)
+    )
+    return _page(
+        request,
+        "overview",
+        desk,
+        balance=balance,
+        next_month=Month.now().next.first,
+        latest=latest,
+        **_of_month(usage),
+    )
+
+
+@router.get("/chart.svg")
+async def own_chart(request: Request, desk: Mine, month: Chosen, narrow: bool = False) -> Response:
+    """The chart of a person's own usage."""
+    return _picture(request, await desk.usage(month), narrow=narrow)
+
+
+@router.get("/usage.csv")
+async def own_table(request: Request, desk: Mine, month: Chosen) -> Response:
+    """Each request of a person."""
+    return await _download(request, desk, month, desk.person.email, "usage")
+
+
+# --- What a tenant used
+
+
+@router.get("/people")
+async def people(request: Request, desk: Admins, month: Chosen, saved: str = "") -> Response:
+    """A tenant's usage, and the budgets of its people and accounts."""
+    usage, by_user, balances, names = await asyncio.gather(
+        desk.tenant_usage(month), desk.usage_by_user(month), desk.balances(), desk.names()
+    )
+    everybody = sorted(
+        {*by_user, *balances, *names},
+        key=lambda user: (-by_user.get(user, Sums()).cost, names.get(user, user)),
+    )
+    return _page(
+        request,
+        "people",
+        desk,
+        everybody=everybody,
+        names=names,
+        balances=balances,
+        by_user=by_user,
+        saved=balances.get(saved),
+        **_of_month(usage),
+    )
+
+
+@router.get("/people/chart.svg")
+async def tenant_chart(
+    request: Request, desk: Admins, month: Chosen, narrow: bool = False
+) -> Response:
+    """The chart of a tenant's usage."""
+    return _picture(request, await desk.tenant_usage(month), narrow=narrow)
+
+
+@router.get("/people/usage.csv")
+async def tenant_table(request: Request, desk: Admins, month: Chosen) -> Response:
+    """Each request of a tenant."""
+    return await _download(request, desk, month, None, f"usage-{desk.person.tenant}")
+
+
+# --- Budgets
+
+
+@router.get("/people/budget")
+async def budget(request: Request, desk: Admins, user: str) -> Response:
+    """The form in which a budget is set."""
+    with _only_what_is_there():
+        subject = await desk.subject(user)
+    given = {"amount": "", "period": "month"}
+    if subject.balance:
+        amount = _formats(request).exact(subject.balance.amount)
+        given = {"amount": amount, "period": subject.balance.period}
+    return _budget_form(request, desk, subject, given)
+
+
+@router.post("/people/budget")
+async def set_budget(request: Request, desk: Admins, user: str) -> Response:
+    """Set a budget, or say at which field it does not go."""
+    given = await read_form(request)
+    with _only_what_is_there():
+        subject = await desk.subject(user)
+    period = next((name for name in get_args(Period) if name == given.get("period")), None)
+    if period is None:
+        return _budget_form(request, desk, subject, given, wrong="period")
+    try:
+        amount = _formats(request).amount(given.get("amount", ""))
+    except ValueError:
+        return _budget_form(request, desk, subject, given, wrong="amount")
+    with _only_what_is_there():
+        await desk.set_budget(user, amount, period)
+    return RedirectResponse(f"/people?{urlencode({'saved': user})}", 303)
+
+
+@contextmanager
+def _only_what_is_there() -> Iterator[None]:
+    """What PocketBase does not let somebody see or do is not there for them."""
+    try:
+        yield
+    except (NotFoundError, RefusedError):
+        raise PageError(404, "not_found") from None
+
+
+def _budget_form(
+    request: Request, desk: Desk, subject: Subject, given: Mapping[str, str], *, wrong: str = ""
+) -> Response:
+    return _page(
+        request,
+        "budget",
+        desk,
+        status=422 if wrong else 200,
+        subject=subject,
+        given=given,
+        wrong=wrong,
+        largest=LARGEST // NANOS,
+    )
+
+
+# --- What all have in common
+
+
+def _formats(request: Request) -> Formats:
+    return Formats(texts_for(request).language, settings().currency)
+
+
+def _page(request: Request, name: str, desk: Desk, *, status: int = 200, **values: Any) -> Response:
+    return page(
+        request,
+        f"portal/{name}.html",
+        status=status,
+        say=_formats(request),
+        person=desk.person,
+        desk=desk,
+        **values,
+    )
+
+
+def _of_month(usage: Usage) -> dict[str, Any]:
+    return {"usage": usage, "months": choices(usage.month), "last_colour": COLOURS - 1}
+
+
+def _picture(request: Request, usage: Usage, *, narrow: bool) -> Response:
+    say, days = _formats(request), usage.month.days
+    picture = chart.bars(
+        [str(day.day) if not narrow or day.day % 5 == 0 else "" for day in days],
+        usage.series,
+        title=texts_for(request)("portal.chart"),
+        say=say.in_full,
+        narrow=narrow,
+    )
+    headers = {"Content-Security-Policy": _PICTURE_POLICY}
+    return Response(picture, media_type="image/svg+xml", headers=headers)
+
+
+async def _download(
+    request: Request, desk: Desk, month: Month, user: str | None, name: str
+) -> Response:
+    pieces = table(desk.log(month, user), _formats(request))
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{month}.csv"'}
+    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)

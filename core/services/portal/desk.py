@@ -1,0 +1,209 @@
+"""PocketBase as one person sees it: its own rules decide what is there, and what may be changed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+from core.services.identity.sessions import Person
+from core.services.pocketbase import NotFoundError, PocketBase, Record, RefusedError
+from core.services.portal.month import Month
+from core.services.portal.usage import Sums, Usage
+
+Period = Literal["month", "never"]
+
+# A token outlives one page, or one part of a download, by not much.
+_TOKEN_SECONDS = 60
+_PAGE = 1000
+_LATEST = 20
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_ENDED_IN = "ended_at >= {first} && ended_at < {next}"
+
+LOW = 80
+"""Per cent that are used when a person is told to look out."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A budget and what is used of it, in nanos."""
+
+    user: str
+    period: Period
+    amount: int
+    used: int
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """As PocketBase has it."""
+        amount, used = int(record["amount"]), int(record["used"])
+        return cls(record["user"], record["period"], amount, used)
+
+    @property
+    def left(self) -> int:
+        """Nanos; nothing is less than nothing."""
+        return max(self.amount - self.used, 0)
+
+    @property
+    def percent(self) -> int:
+        """How much is used, at most 100."""
+        return min(100 * self.used // self.amount, 100) if self.amount else 100
+
+    @property
+    def state(self) -> str:
+        """`spent`, `low` or `fine`."""
+        if not self.left:
+            return "spent"
+        return "low" if self.percent >= LOW else "fine"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person, by e-mail, or an account, whose name is `user` too."""
+
+    user: str
+    name: str
+    balance: Balance | None
+
+
+class Desk:
+    """What a person may see and do; every amount is in nanos.
+
+    All of it raises what the client of PocketBase does.
+    """
+
+    def __init__(self, pocketbase: PocketBase, person: Person, token: str, tenant: Record) -> None:
+        self.person = person
+        self.tenant = tenant
+        self._pocketbase = pocketbase
+        self._token = token
+
+    @classmethod
+    async def of(cls, pocketbase: PocketBase, person: Person) -> Self:
+        """The desk of somebody who is signed in."""
+        token = await pocketbase.impersonate(person.id, _TOKEN_SECONDS)
+        # Their own is the only tenant that they see.
+        return cls(pocketbase, person, token, await pocketbase.first("tenants", "", token=token))
+
+    @property
+    def default(self) -> Balance | None:
+        """The budget of whoever has none of their own."""
+        if not self.tenant["default_period"]:
+            return None
+        return Balance("", self.tenant["default_period"], int(self.tenant["default_amount"]), 0)
+
+    async def balance(self, user: str) -> Balance | None:
+        """Of one person or account."""
+        found = await self._list("balances", "user = {user}", {"user": user}, per_page=1)
+        return Balance.of(found[0]) if found else None
+
+    async def balances(self) -> dict[str, Balance]:
+        """Of all that there are to see."""
+        return {record["user"]: Balance.of(record) for record in await self._all("balances")}
+
+    async def names(self) -> dict[str, str]:
+        """Of the people, by e-mail."""
+        return {user["email"]: user["name"] for user in await self._all("users")}
+
+    async def usage(self, month: Month) -> Usage:
+        """The person's own."""
+        found = await self._all(
+            "usage_days",
+            "user = {user} && day >= {first} && day < {next}",
+            {"user": self.person.email, **_bounds(month)},
+        )
+        return Usage.of(month, found)
+
+    async def latest(self, month: Month) -> list[Record]:
+        """The person's last requests of a month, the latest first."""
+        return await self._list(
+            "usage_logs",
+            f"user = {{user}} && {_ENDED_IN}",
+            {"user": self.person.email, **_bounds(month)},
+            sort="-ended_at",
+            per_page=_LATEST,
+        )
+
+    async def tenant_usage(self, month: Month) -> Usage:
+        """Of all people and accounts together."""
+        found = await self._all("tenant_days", "month = {month}", {"month": str(month)})
+        return Usage.of(month, found)
+
+    async def usage_by_user(self, month: Month) -> dict[str, Sums]:
+        """Of each person and account."""
+        found = await self._all("tenant_users", "month = {month}", {"month": str(month)})
+        return {record["user"]: Sums.of(record) for record in found}
+
+    async def subject(self, user: str) -> Subject:
+        """Somebody whose budget may be set: a person, or an account that has or used one."""
+        names, balance = await asyncio.gather(self.names(), self.balance(user))
+        if (
+            user in names
+            or balance
+            or await self._list("usage_days", "user = {user}", {"user": user}, per_page=1)
+        ):
+            return Subject(user, names.get(user, user), balance)
+        raise NotFoundError(f"there is no {user}")
+
+    async def set_budget(self, user: str, amount: int, period: Period) -> None:
+        """Give somebody a budget, or another one."""
+        fields = {"amount": amount, "period": period}
+        found = await self._list("budgets", "user = {user}", {"user": user}, per_page=1)
+        if found:
+            await self._pocketbase.update("budgets", found[0]["id"], fields, token=self._token)
+            return
+        new = {"tenant": self.tenant["id"], "user": user, **fields}
+        try:
+            await self._pocketbase.create("budgets", new, token=self._token)
+        except RefusedError as error:
+            if not error.is_taken:
+                raise
+            # Somebody else gave them one just now.
+            await self.set_budget(user, amount, period)
+
+    async def log(self, month: Month, user: str | None) -> AsyncIterator[list[Record]]:
+        """All requests of a person, or of all, in parts: by user, then as they ended."""
+        here = _ENDED_IN + (" && user = {user}" if user else "")
+        rest = (
+            "user >= {last_user} && (user > {last_user} || ended_at > {last_ended}"
+            " || (ended_at = {last_ended} && id > {last_id}))"
+        )
+        values = _bounds(month) | ({"user": user} if user else {})
+        filter_ = here
+        while part := await self._list(
+            "usage_logs", filter_, values, sort="user,ended_at,id", per_page=_PAGE
+        ):
+            yield part
+            last = part[-1]
+            values |= {"last_user": last["user"], "last_ended": last["ended_at"]}
+            values |= {"last_id": last["id"]}
+            filter_ = f"{here} && {rest}"
+            # A slow download outlives a token.
+            self._token = await self._pocketbase.impersonate(self.person.id, _TOKEN_SECONDS)
+
+    async def _all(
+        self, collection: str, filter_: str = "", values: Mapping[str, str] = _NOTHING
+    ) -> list[Record]:
+        found: list[Record] = []
+        page = 1
+        while part := await self._list(collection, filter_, values, page=page, per_page=_PAGE):
+            found += part
+            if len(part) < _PAGE:
+                break
+            page += 1
+        return found
+
+    async def _list(
+        self, collection: str, filter_: str, values: Mapping[str, str] = _NOTHING, **options: Any
+    ) -> list[Record]:
+        """Records of the person's tenant, which is named so that SQLite goes straight to them."""
+        filters = " && ".join(part for part in ("tenant = {tenant}", filter_) if part)
+        values = {"tenant": self.tenant["id"], **values}
+        return await self._pocketbase.list(
+            collection, filters, values, token=self._token, **options
+        )
+
+
+def _bounds(month: Month) -> dict[str, str]:
+    return {"first": str(month.first), "next": str(month.next.first)}
