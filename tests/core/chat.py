@@ -65,7 +65,7 @@ class Chat:
     def tenant(self) -> Tenant:
         return Tenant(
             slug=self.slug,
-            name=self.slug.title(),
+            name=self.slug.partition("-")[0].title(),
             chat_url=self.url,
             default_budget=None,
             people=(),

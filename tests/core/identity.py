@@ -112,7 +112,7 @@ def running(
         for (name, host), chat_port in zip(hosts.items(), ports, strict=True)
     ]
     told = {
-        "name": "Tests",
+        "name": "CloudFreedom",
         "public_url": f"http://127.0.0.1:{port}",
         "internal_url": f"http://localhost:{port}",
         "pocketbase_url": pocketbase.url,

@@ -1,0 +1,209 @@
+"""The login page and its kin, as people see them in a real browser."""
+
+import json
+import os
+import re
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, expect
+
+from core.services.language import FOLDER, LANGUAGES
+from ops.tools import ROOT
+from tests.core.identity import Identity
+from tests.core.superuser import PASSWORD, Record
+from tests.e2e.browser import chromium
+
+SIGN_IN = {"en": "Sign in", "de": "Anmelden"}
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS = list(product(LANGUAGES, ("light", "dark"), (1280, 320)))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def ann(identity: Identity) -> Record:
+    return identity.person(identity.acme)
+
+
+@contextmanager
+def opened(browser: Browser, identity: Identity, **options: Any) -> Iterator[Page]:
+    """A page that finds nothing to complain about, and asks nobody but identity and the chats."""
+    context = browser.new_context(base_url=identity.url, **options)
+    page, complaints, asked = context.new_page(), list[str](), list[str]()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    # An answer that is an error is told, but no complaint.
+    assert [text for text in complaints if "Failed to load resource" not in text] == []
+    ours = (identity.url, identity.acme.url, identity.other.url)
+    assert [url for url in asked if not url.startswith(ours)] == []
+    context.close()
+
+
+def size(width: int) -> dict[str, int]:
+    return {"width": width, "height": 720}
+
+
+def check_accessibility(page: Page) -> None:
+    results = Axe().run(page, options={"runOnly": {"type": "tag", "values": STANDARDS}})
+    assert results.violations_count == 0, results.generate_report()
+
+
+def picture(page: Page, name: str) -> None:
+    """Save what is seen, for the docs, where CLOUDFREEDOM_SCREENSHOTS names a folder."""
+    if folder := os.environ.get("CLOUDFREEDOM_SCREENSHOTS"):
+        page.screenshot(path=Path(folder, name))
+
+
+# --- The whole way
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_person_logs_in_to_the_chat_and_out(
+    browser: Browser, identity: Identity, ann: Record, scripts: bool
+) -> None:
+    with opened(browser, identity, java_script_enabled=scripts, locale="en-GB") as page:
+        page.goto(f"{identity.acme.url}/login")
+        expect(page.get_by_role("heading")).to_have_text("Sign in")
+        expect(page.get_by_text(f"to the chat of {identity.acme.tenant.name}")).to_be_visible()
+        page.get_by_label("E-mail").fill(ann["email"])
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button").click()
+        expect(page.get_by_role("alert")).to_have_text("The e-mail or the password is wrong.")
+        expect(page.get_by_label("E-mail")).to_have_value(ann["email"])
+        expect(page.get_by_label("Password")).to_have_value("")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button").click()
+        expect(page.get_by_text(f"Welcome, {ann['email']}!")).to_be_visible()
+
+        page.goto(f"{identity.acme.url}/login")
+        expect(page.get_by_text(f"Welcome, {ann['email']}!")).to_be_visible()
+
+        # Without its token the chat might be anybody: the person is asked, and then goes back.
+        to = f"post_logout_redirect_uri={identity.acme.signed_out_uri}"
+        page.goto(f"/end-session?{to}")
+        page.get_by_role("button", name="Sign out").last.click()
+        expect(page).to_have_url(identity.acme.signed_out_uri)
+        page.goto(f"{identity.acme.url}/login")
+        expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_it_works_with_the_keyboard_alone(
+    browser: Browser, identity: Identity, ann: Record
+) -> None:
+    with opened(browser, identity, locale="en-GB") as page:
+        page.goto(f"{identity.acme.url}/login")
+        expect(page.get_by_label("E-mail")).to_be_focused()
+        page.keyboard.type(ann["email"])
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Password")).to_be_focused()
+        page.keyboard.type("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.get_by_label("Password")).to_be_focused()
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button")).to_be_focused()
+        page.keyboard.press("Space")
+        expect(page.get_by_text(f"Welcome, {ann['email']}!")).to_be_visible()
+
+
+def test_whoever_comes_by_keyboard_can_skip_what_is_on_every_page(
+    browser: Browser, identity: Identity
+) -> None:
+    with opened(browser, identity, locale="en-GB") as page:
+        page.goto("/nothing")
+        page.keyboard.press("Tab")
+        skip = page.get_by_role("link", name="Skip to content")
+        expect(skip).to_be_focused()
+        expect(skip).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("#main$"))
+
+
+# --- How it looks
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]} {look[1]} {look[2]}")
+def test_everybody_can_use_the_pages(
+    browser: Browser, identity: Identity, ann: Record, look: tuple[str, str, int]
+) -> None:
+    language, scheme, width = look
+    options = {"locale": language, "color_scheme": scheme, "viewport": size(width)}
+    with opened(browser, identity, **options) as page:
+
+        def check(name: str) -> None:
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            check_accessibility(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            if (name, language, width) == ("login", "en", 1280):
+                picture(page, f"login-{scheme}.png")
+
+        page.goto(f"{identity.acme.url}/login")
+        check("login")
+        page.locator("#email").fill(ann["email"])
+        page.locator("#password").fill("wrong")
+        page.get_by_role("button", name=SIGN_IN[language]).click()
+        page.get_by_role("alert").wait_for()
+        check("login-wrong")
+        page.goto(f"{identity.other.url}/login")
+        page.locator("#email").fill(ann["email"])
+        page.locator("#password").fill(PASSWORD)
+        page.get_by_role("button", name=SIGN_IN[language]).click()
+        page.locator(".notice").wait_for()
+        check("login-other-tenant")
+        page.goto("/end-session")
+        check("sign-out")
+        page.locator("header summary").click()
+        check("menu")
+        page.locator("main button").click()
+        check("signed-out")
+        page.goto("/authorize")
+        check("error")
+
+
+def test_by_night_it_is_dark(browser: Browser, identity: Identity) -> None:
+    grounds = {}
+    for scheme in ("light", "dark"):
+        with opened(browser, identity, color_scheme=scheme) as page:
+            page.goto("/login")
+            ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            grounds[scheme] = sum(map(int, re.findall(r"\d+", ground)))
+    assert grounds["light"] > 600
+    assert grounds["dark"] < 150
+
+
+# --- Texts
+
+
+def test_all_languages_say_the_same() -> None:
+    english, *others = [json.loads((FOLDER / f"{name}.json").read_text()) for name in LANGUAGES]
+    assert {path.stem for path in FOLDER.iterdir()} == set(LANGUAGES)
+    for other in others:
+        assert list(other) == list(english)
+        for key, text in english.items():
+            assert other[key], key
+            assert named(other[key]) == named(text), key
+
+
+def named(text: str) -> set[str | None]:
+    """The values that a text names."""
+    return {name for _, name, _, _ in string.Formatter().parse(text)} - {None}
+
+
+def test_nothing_is_in_the_page_that_the_policy_forbids() -> None:
+    for template in (ROOT / "core" / "services" / "templates").rglob("*.html"):
+        text = template.read_text("utf-8")
+        assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:", text), template
