@@ -44,13 +44,13 @@ class Superuser:
         path = f"/api/collections/{collection}/records/{record['id']}"
         self.http.delete(path).raise_for_status()
 
-    def list(self, collection: str, filter_: str = "", **values: str) -> list[Record]:
+    def list(
+        self, collection: str, filter_: str = "", *, sort: str = "id", **values: str
+    ) -> list[Record]:
         """All records; `{name}` in the filter stands for the value of that name."""
         for name in values:
             filter_ = filter_.replace(f"{{{name}}}", f"@request.query.{name}")
-        options = {"filter": filter_, "perPage": "1000", "sort": "@rowid", **values}
-        if collection == "balances":
-            del options["sort"]  # a view has no rows of its own
+        options = {"filter": filter_, "perPage": "1000", "sort": sort, **values}
         found: list[Record] = []
         for page in range(1, 1000):
             path = f"/api/collections/{collection}/records"

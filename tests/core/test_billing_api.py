@@ -84,7 +84,7 @@ def eve() -> str:
 
 
 def logs(superuser: Superuser, user: str) -> list[Record]:
-    return superuser.list("usage_logs", "user = {user}", user=user)
+    return superuser.list("usage_logs", "user = {user}", sort="@rowid", user=user)
 
 
 # --- What a person may spend
