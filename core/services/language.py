@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,8 +33,8 @@ class Texts:
 
 def texts_for(request: Request) -> Texts:
     """The texts for who asks, by the query's `ui_locales`, else as the browser prefers."""
-    preferred = request.query_params.get("ui_locales", "").split()
-    preferred += _accepted(request.headers.get("accept-language", ""))
+    preferred = request.query_params.get("ui_locales", "").lower().split()
+    preferred += _accepted(request.headers.get("accept-language", "").lower())
     return _texts(negotiate_locale(preferred, LANGUAGES, sep="-") or LANGUAGES[0])
 
 
@@ -48,9 +49,7 @@ def _accepted(header: str) -> list[str]:
 
 
 def _weighed(header: str) -> Iterator[tuple[float, str]]:
-    for part in header.split(","):
-        tag, _, weight = part.strip().partition(";q=")
-        try:
+    for part in header.replace(" ", "").split(","):
+        tag, _, weight = part.partition(";q=")
+        with suppress(ValueError):
             yield float(weight or 1), tag
-        except ValueError:
-            continue

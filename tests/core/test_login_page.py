@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
@@ -186,6 +187,28 @@ def test_by_night_it_is_dark(browser: Browser, identity: Identity) -> None:
 
 
 # --- Texts
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT", "de"),
+        ("DE", "de"),
+        ("en-GB,en;q=0.9,de;q=0.8", "en"),
+        ("en;q=0.2, de; q=0.7", "de"),
+        ("fr,it;q=0.9,de;q=0.1", "de"),
+        ("fr", "en"),
+        ("*", "en"),
+        (";q=,de;q=x,,-", "en"),
+    ],
+)
+def test_the_language_is_the_one_that_the_browser_prefers(
+    identity: Identity, accepted: str, language: str
+) -> None:
+    page = httpx.get(f"{identity.url}/login", headers={"Accept-Language": accepted})
+    assert f'<html lang="{language}">' in page.text
 
 
 def test_all_languages_say_the_same() -> None:

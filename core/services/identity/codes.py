@@ -80,11 +80,10 @@ async def _use(pocketbase: PocketBase, record: Record) -> None:
     try:
         await pocketbase.create(_USED, {"code": record["id"]})
     except RefusedError as error:
-        if not error.is_taken:
-            raise
-        log.warning("a code of %s was used twice: its session ends", record["client"])
-        await sessions.end_session(pocketbase, record["session"])
-        raise BadCodeError("the code was used before") from None
+        if error.is_taken:
+            log.warning("a code of %s was used twice: its session ends", record["client"])
+            await sessions.end_session(pocketbase, record["session"])
+        raise BadCodeError("the code was used before, or its session is over") from None
 
 
 def _challenge(verifier: str) -> bytes:
