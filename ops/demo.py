@@ -2,10 +2,10 @@
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from docker import DockerClient
@@ -26,12 +26,13 @@ from ops.tools import (
     host_gateway,
     pulumi_program,
 )
-from ops.way import ComposeWay, PulumiWay, Way
+from ops.way import Tool, Way
 
 STACK = "demo"
 FOLDER = ROOT / ".cloudfreedom"
 _PULUMI, _COMPOSE = FOLDER / STACK / "pulumi", FOLDER / STACK / "compose"
 _REGISTRY_SECONDS = 5
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Source = Literal["official", "built"]
 
@@ -54,24 +55,24 @@ def demo() -> None:
     with _step(2, "Images"):
         source = _images(client)
     with _step(3, "Pulumi"):
-        tools = _tools()
+        tool = _tool()
     settings = {"images": source, "dockerHost": docker_address()}
     with _step(4, "Core"):
-        core = tools.core(settings | {"hostGateway": host_gateway(client)})
+        core = _stack(tool, CORE, settings | {"hostGateway": host_gateway(client)})
         core.up()
     with _step(5, "Tenant"):
-        tenant = tools.tenant(settings, core)
+        made, keys = tool.joined(STACK, core)
+        tenant = _stack(tool, ROOT, settings | made, given_keys() | keys)
         tenant.up()
-    _show(tools, core, tenant)
+    _show(tool, core, tenant)
 
 
 def clean() -> None:
     """Take the demo down, stop the engine if it is the demo's, and keep the data."""
     client = answering_engine()
-    if client and (tools := _tools_in_use()):
-        core = tools.core({})
-        tools.tenant({}, core).down()
-        core.down()
+    if client and (tool := _tool_in_use()):
+        _stack(tool, ROOT).down()
+        _stack(tool, CORE).down()
     running = [container.name for container in client.containers.list()] if client else []
     if engine_is_ours() and not running:
         _engine_tool("stop")
@@ -154,71 +155,51 @@ def _registry_answers(catalog: Catalog) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class _Tools:
-    """What brings the demo up: Pulumi, or else Compose."""
-
-    pulumi: Path | None
-    compose: tuple[str, ...]
-
-    def core(self, settings: Mapping[str, str]) -> Way:
-        return self._way(CORE, settings, keys={})
-
-    def tenant(self, settings: Mapping[str, str], core: Way) -> Way:
-        """The tenant, with the keys that the core has made for it."""
-        if self.pulumi:
-            reference = {"core": f"organization/cloudfreedom-core/{STACK}"}
-            return self._way(ROOT, {**settings, **reference}, keys=given_keys())
-        made = core.outputs()["tenants"][STACK]
-        keys = {"billingKey": made["billing_key"], "loginSecret": made["login_secret"]}
-        return self._way(ROOT, settings, keys=given_keys() | keys)
-
-    def _way(self, root: Path, settings: Mapping[str, str], keys: Mapping[str, str]) -> Way:
-        if self.pulumi:
-            return PulumiWay(
-                STACK, folder=_PULUMI, settings=settings, keys=keys, pulumi=self.pulumi, root=root
-            )
-        folder = _COMPOSE / ("core" if root == CORE else "tenant")
-        return ComposeWay(
-            STACK, folder=folder, settings=settings, keys=keys, compose=self.compose, root=root
-        )
+def _stack(
+    tool: Tool,
+    root: Path,
+    settings: Mapping[str, str] = _NOTHING,
+    keys: Mapping[str, str] = _NOTHING,
+) -> Way:
+    folder = _PULUMI if tool.pulumi else _COMPOSE
+    return tool.way(STACK, root=root, folder=folder, settings=settings, keys=keys)
 
 
-def _tools() -> _Tools:
+def _tool() -> Tool:
     """The way the demo came up before, else Pulumi, else Compose."""
     pulumi = None if _COMPOSE.exists() else pulumi_program(FOLDER / "pulumi-cli")
     if pulumi:
         _say(f"{pulumi}, with its state in {_PULUMI.relative_to(ROOT)}")
-        return _Tools(pulumi, ())
+        return Tool(pulumi)
     _say(
         "Pulumi's CLI is neither here nor to be had, so Compose runs the demo:"
         " without preview, state, drift detection, protected data and remote hosts"
     )
-    return _Tools(None, _compose())
+    return Tool(compose=_compose())
 
 
-def _compose() -> tuple[str, ...]:
+def _compose() -> Sequence[str]:
     compose = compose_command()
     if compose is None:
         raise DemoError("Docker Compose is missing too. Install it and run `make demo` again.")
-    return tuple(compose)
+    return compose
 
 
-def _tools_in_use() -> _Tools | None:
+def _tool_in_use() -> Tool | None:
     if _COMPOSE.exists():
-        return _Tools(None, _compose())
+        return Tool(compose=_compose())
     pulumi = pulumi_program(FOLDER / "pulumi-cli") if _PULUMI.exists() else None
-    return _Tools(pulumi, ()) if pulumi else None
+    return Tool(pulumi) if pulumi else None
 
 
-def _show(tools: _Tools, core: Way, tenant: Way) -> None:
+def _show(tool: Tool, core: Way, tenant: Way) -> None:
     shared, outputs = core.outputs(), tenant.outputs()
     people = "\n".join(
         f"         {email} with the password {password}"
         for email, password in shared["people"].items()
     )
-    look = f"less {_COMPOSE.relative_to(ROOT)}/tenant/compose.yaml"
-    if tools.pulumi:
+    look = f"less {_COMPOSE.relative_to(ROOT)}/cloudfreedom/compose.yaml"
+    if tool.pulumi:
         folder = _PULUMI.relative_to(ROOT)
         look = f". {folder}/env && pulumi preview -C {folder}/cloudfreedom -s {STACK}"
     _console.print(

@@ -87,5 +87,5 @@ def _login(openwebui: Container, issuer: str) -> str:
 
 def _fetched(container: Container, url: str) -> str:
     """What the container gets from an address, or why it gets nothing."""
-    result = container.exec_run(["python3", "-c", _FETCH, url])
-    return bytes(result.output).decode(errors="replace")
+    output = container.exec_run(["python3", "-c", _FETCH, url]).output
+    return output.decode(errors="replace") if isinstance(output, bytes) else ""

@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -24,7 +25,15 @@ class WayError(RuntimeError):
 
 
 class Way(ABC):
-    """How a tenant or a core comes up, goes down, and tells its addresses and keys."""
+    """How a tenant or a core comes up, goes down, and tells its addresses and keys.
+
+    Attributes:
+        stack: name of its stack.
+        project: name of its Pulumi project.
+    """
+
+    stack: str
+    project: str
 
     def up(self) -> None:
         """Bring it to what its file says; returns when all of it is ready."""
@@ -80,9 +89,9 @@ class PulumiWay(Way):
         pulumi: Path,
         root: Path = ROOT,
     ) -> None:
-        self.stack, self._folder, self._settings, self._keys = stack, folder, settings, keys
+        self.stack, self.project = stack, _project(root)
+        self._folder, self._settings, self._keys = folder, settings, keys
         self._pulumi, self._root = pulumi, root
-        self._name = str(read_yaml(root / "Pulumi.yaml")["name"])
 
     def apply(self) -> None:
         """See `Way.apply`."""
@@ -108,14 +117,14 @@ class PulumiWay(Way):
         }
 
     @property
-    def project(self) -> Path:
+    def directory(self) -> Path:
         """Folder to run `pulumi` in."""
-        return self._folder / self._name
+        return self._folder / self.project
 
     def prepare(self) -> None:
         """Make a project beside the checkout: Pulumi writes into a stack's config file."""
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
-        self.project.mkdir(exist_ok=True)
+        self.directory.mkdir(exist_ok=True)
         self._folder.chmod(0o700)
         passphrase = self._folder / "passphrase"
         if not passphrase.exists():
@@ -125,24 +134,24 @@ class PulumiWay(Way):
         project = read_yaml(self._root / "Pulumi.yaml")
         project["main"] = str(self._root)
         project["runtime"]["options"]["virtualenv"] = sys.prefix
-        write_yaml(self.project / "Pulumi.yaml", project)
+        write_yaml(self.directory / "Pulumi.yaml", project)
         self._run("stack", "select", "--create", self.stack, capture=True)
         self._configure()
 
     def _configure(self) -> None:
         name = f"Pulumi.{self.stack}.yaml"
-        ours, theirs = read_yaml(self.project / name), read_yaml(self._root / name)
-        settings = {f"{self._name}:{key}": value for key, value in self._settings.items()}
+        ours, theirs = read_yaml(self.directory / name), read_yaml(self._root / name)
+        settings = {f"{self.project}:{key}": value for key, value in self._settings.items()}
         config = read_config(self._root / name) | settings
-        write_yaml(self.project / name, ours | theirs | {"config": config})
+        write_yaml(self.directory / name, ours | theirs | {"config": config})
         for path, key in self._keys.items():
-            place = ("--path", f"{self._name}:{path}")
+            place = ("--path", f"{self.project}:{path}")
             self._run("config", "set", "--secret", *place, capture=True, stdin=key)
 
     def _run(self, *arguments: str, capture: bool = False, stdin: str | None = None) -> str:
         watched = not capture and sys.stdout.isatty()
         command = [str(self._pulumi), *arguments, *([] if watched else ["--non-interactive"])]
-        return _run(command, self.project, self.environment, capture=capture, stdin=stdin)
+        return _run(command, self.directory, self.environment, capture=capture, stdin=stdin)
 
 
 class ComposeWay(Way):
@@ -169,13 +178,14 @@ class ComposeWay(Way):
         compose: Sequence[str],
         root: Path = ROOT,
     ) -> None:
-        self._stack, self._folder, self._settings, self._keys = stack, folder, settings, keys
+        self.stack, self.project = stack, _project(root)
+        self._folder, self._settings, self._keys = folder, settings, keys
         self._compose, self._root = compose, root
 
     def prepare(self) -> None:
         """See `Way.prepare`."""
         self._exported = export(
-            self._stack,
+            self.stack,
             root=self._root,
             folder=self._folder,
             settings=self._settings,
@@ -214,6 +224,51 @@ class ComposeWay(Way):
 
     def _run(self, *arguments: str) -> None:
         _run([*self._compose, *arguments], self._folder, {})
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What brings stacks up on a machine: Pulumi's CLI, or else Docker Compose."""
+
+    pulumi: Path | None = None
+    compose: Sequence[str] = ()
+
+    def way(
+        self,
+        stack: str,
+        *,
+        root: Path,
+        folder: Path,
+        settings: Mapping[str, str],
+        keys: Mapping[str, str],
+    ) -> Way:
+        """How this tool brings a stack up; see the two ways for the arguments."""
+        if self.pulumi:
+            return PulumiWay(
+                stack, folder=folder, settings=settings, keys=keys, pulumi=self.pulumi, root=root
+            )
+        return ComposeWay(
+            stack,
+            folder=folder / _project(root),
+            settings=settings,
+            keys=keys,
+            compose=self.compose,
+            root=root,
+        )
+
+    def joined(self, slug: str, core: Way) -> tuple[dict[str, str], dict[str, str]]:
+        """Settings and keys of a tenant's stack that give it what a core has made for it.
+
+        Under Pulumi the stack refers to the core's, which is in the same folder.
+        """
+        if self.pulumi:
+            return {"core": f"organization/{core.project}/{core.stack}"}, {}
+        made = core.outputs()["tenants"][slug]
+        return {}, {"billingKey": made["billing_key"], "loginSecret": made["login_secret"]}
+
+
+def _project(root: Path) -> str:
+    return str(read_yaml(root / "Pulumi.yaml")["name"])
 
 
 def _run(

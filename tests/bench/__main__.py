@@ -41,9 +41,9 @@ def main() -> None:
         project = Project.new(Path(folder, "project"))
         chat, api = free_ports(2)
         stack = project.write(beta("bench", chat=chat, api=api))
-        make = ways.available()
-        rows = [cold_start(client, lambda name: make[name](stack, project.root), project)]
-        pulumi = make["pulumi"](stack, project.root)
+        tools = ways.available()
+        rows = [cold_start(client, lambda name: project.way(tools[name], stack), project)]
+        pulumi = project.way(tools["pulumi"], stack)
         assert isinstance(pulumi, PulumiWay)
         pulumi.up()
         rows.append(memory_at_rest(client))
@@ -77,7 +77,7 @@ def no_op_preview(pulumi: PulumiWay, empty: Path) -> str:
     of_tenant: list[float] = []
     of_empty: list[float] = []
     for _ in range(ROUNDS):
-        for folder, measured in ((pulumi.project, of_tenant), (empty, of_empty)):
+        for folder, measured in ((pulumi.directory, of_tenant), (empty, of_empty)):
             measured.append(timed(lambda at=folder: run_pulumi(pulumi, at, "preview")))  # type: ignore[misc]
     return compared("no-op preview", of_tenant, "a tenant", of_empty, "an empty program")
 
@@ -106,8 +106,7 @@ def remove(client: DockerClient, way: Way, project: Project) -> None:
     way.down()
     for volume in client.volumes.list(filters={"label": f"{TENANT}=bench"}):
         volume.remove()
-    for folder in ("pulumi", "compose"):
-        rmtree(project.root / folder, ignore_errors=True)
+    rmtree(project.root / "stacks", ignore_errors=True)
 
 
 def timed(work: Callable[[], object]) -> float:

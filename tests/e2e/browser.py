@@ -102,9 +102,10 @@ class Person:
         self.page.locator("#password").fill(password)
         self.page.locator("button[type=submit]").click()
         self._arrive("#chat-input")
-        self._close_news()
+        self.close_news()
 
-    def _close_news(self) -> None:
+    def close_news(self) -> None:
+        """Close what Open WebUI tells who comes for the first time."""
         news = self.page.get_by_role("button", name="Okay, Let's Go!")
         if news.count():
             news.click()
@@ -170,4 +171,5 @@ class Person:
     def sign_out(self) -> None:
         self.page.get_by_role("button", name=re.compile("User (Profile )?Menu", re.I)).first.click()
         self.page.get_by_text("Sign Out").click()
-        self.page.locator("#email").wait_for()
+        elsewhere = self.page.get_by_role("button", name=re.compile("Continue with"))
+        self.page.locator("#email").or_(elsewhere).first.wait_for()

@@ -46,6 +46,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"end to end on {names}")
 
 
+@pytest.fixture(scope="session")
+def on_one_way(way_name: str) -> None:
+    """For what looks into containers, which are the same on every way."""
+    if way_name != list(ways.available())[-1]:
+        pytest.skip("the containers are the same on every way")
+
+
 @dataclass(frozen=True)
 class Running:
     """A tenant that is up."""
@@ -60,14 +67,19 @@ class Running:
         return str(self.tenant["slug"])
 
     @property
+    def address(self) -> str:
+        """Where both ports are."""
+        return str(self.tenant.get("bind", "127.0.0.1"))
+
+    @property
     def chat(self) -> str:
         """Address of Open WebUI."""
-        return f"http://127.0.0.1:{self.tenant['openwebui']['port']}"
+        return f"http://{self.address}:{self.tenant['openwebui']['port']}"
 
     @property
     def api(self) -> str:
         """Address of LiteLLM."""
-        return f"http://127.0.0.1:{self.tenant['litellm']['port']}"
+        return f"http://{self.address}:{self.tenant['litellm']['port']}"
 
     @property
     def key(self) -> str:
@@ -209,8 +221,8 @@ def running(
 ) -> Iterator[list[Running]]:
     for file in files:
         project.write(file)
-    make = ways.available()[way_name]
-    tenants = [Running(project, make(file["slug"], project.root), file, engine) for file in files]
+    tool = ways.available()[way_name]
+    tenants = [Running(project, project.way(tool, file["slug"]), file, engine) for file in files]
     with ExitStack() as up:
         for tenant in tenants:
             up.callback(remove, tenant)

@@ -10,7 +10,10 @@ from typing import Any
 
 import yaml
 
-from ops.tools import ROOT
+from ops.keys import given_keys
+from ops.tools import CORE, ROOT
+from ops.way import Tool, Way
+from tests.e2e import ways
 
 _PORTS = range(20_000, 32_000)  # below those that the system hands to clients
 
@@ -27,7 +30,14 @@ class Project:
         (root / "tenants").mkdir()
         for name in ("__main__.py", "Pulumi.yaml"):
             shutil.copy(ROOT / name, root / name)
+        (root / "core").mkdir()
+        for name in ("__main__.py", "Pulumi.yaml"):
+            shutil.copy(CORE / name, root / "core" / name)
         return cls(root)
+
+    def write_core(self, stack: str, core: Mapping[str, Any]) -> None:
+        """Write a core's file."""
+        self._write(f"core/{stack}.yaml", core)
 
     def write(self, tenant: Mapping[str, Any], **config: Any) -> str:
         """Write a tenant's file and the config of its stack, and return the stack's name."""
@@ -38,6 +48,16 @@ class Project:
             {"config": {f"cloudfreedom:{key}": value for key, value in config.items()}},
         )
         return stack
+
+    def way(self, tool: Tool, stack: str) -> Way:
+        """How a tool brings a tenant up, with what it needs in a folder of its own."""
+        return tool.way(
+            stack,
+            root=self.root,
+            folder=self.root / "stacks" / stack,
+            settings=ways.SETTINGS,
+            keys=given_keys(),
+        )
 
     def _write(self, name: str, data: Mapping[str, Any]) -> None:
         (self.root / name).write_text(yaml.safe_dump(dict(data)), encoding="utf-8")

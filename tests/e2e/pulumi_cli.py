@@ -11,7 +11,7 @@ def start(way: PulumiWay, *arguments: str, **environment: str) -> subprocess.Pop
     """Start a command, with what it prints in one pipe and a process group of its own."""
     return subprocess.Popen(
         [_program(), *arguments, "--non-interactive"],
-        cwd=way.project,
+        cwd=way.directory,
         env=os.environ | way.environment | environment,
         text=True,
         stdout=subprocess.PIPE,

@@ -88,6 +88,52 @@ def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, 
     }
 
 
+def delta(
+    slug: str, *, bind: str, chat: int, api: int, providers: Providers, billing: int, identity: int
+) -> dict[str, Any]:
+    """A tenant whose people and budgets are a core's.
+
+    Args:
+        bind: where people's browsers reach the chat; the core tells it there who signed out.
+        billing: port of the core's Billing API.
+        identity: port of the core's login.
+    """
+    return {
+        "slug": slug,
+        "name": "Delta",
+        "bind": bind,
+        "openwebui": {"port": chat},
+        "litellm": {"port": api, "models": [Models(providers).single("paid")]},
+        "billing": {"url": f"http://billing-api:{billing}", "grace": "5s"},
+        "login": {"issuer": f"http://pocketbase-core:{identity}"},
+    }
+
+
+def core_of(
+    slug: str, *, tenant: str, chat_url: str, billing: int, identity: int
+) -> dict[str, Any]:
+    """A core with one tenant, an admin there, and somebody with a small budget."""
+    return {
+        "slug": slug,
+        "name": "Delta's Core",
+        "billing": {"port": billing},
+        "identity": {"port": identity},
+        "tenants": [
+            {
+                "slug": tenant,
+                "name": "Delta",
+                "chat_url": chat_url,
+                "people": [
+                    {"email": "ada@example.com", "name": "Ada Admin", "role": "admin",
+                     "budget": {"amount": 5}},
+                    {"email": "ben@example.com", "name": "Ben Example",
+                     "budget": {"amount": "0.0005"}},
+                ],
+            }
+        ],
+    }  # fmt: skip
+
+
 def gamma(
     slug: str, *, chat: int, api: int, providers: Providers, billing: Billing
 ) -> dict[str, Any]:

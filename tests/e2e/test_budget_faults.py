@@ -20,7 +20,6 @@ import yaml
 
 from tests.billing.client import BillingProcess
 from tests.billing.server import Logged
-from tests.e2e import ways
 from tests.e2e.api import chat, content
 from tests.e2e.conftest import Running
 from tests.e2e.money import Money, Payer, cost, message
@@ -35,10 +34,7 @@ WORKERS = 6
 PEOPLE = 20
 
 
-@pytest.fixture(autouse=True, scope="session")
-def on_one_way(way_name: str) -> None:
-    if way_name != list(ways.available())[-1]:
-        pytest.skip("the containers are the same on every way")
+pytestmark = pytest.mark.usefixtures("on_one_way")
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def salt(running: Running) -> str:
         resources = exported["deployment"]["resources"]
         [found] = [each for each in resources if each["urn"].endswith(f"::{name}")]
         return str(json.loads(found["outputs"]["hex"]["plaintext"]))
-    values = running.project.root / "compose" / running.slug / "values.json"
+    stack = running.project.root / "stacks" / running.slug
+    values = stack / "cloudfreedom" / "values.json"
     return str(json.loads(values.read_text(encoding="utf-8"))[name]["hex"])
 
 

@@ -25,9 +25,9 @@ def way(beta_tenant: Running) -> PulumiWay:
     ("imageOverrides={\"litellm\": \"ghcr.io/berriai/litellm:lts\"}", "'lts'"),
 ])  # fmt: skip
 def test_config_that_cannot_be_used(way: PulumiWay, config: str, told: str) -> None:
-    before = (way.project / f"Pulumi.{way.stack}.yaml").read_bytes()
+    before = (way.directory / f"Pulumi.{way.stack}.yaml").read_bytes()
     code, printed = pulumi_cli.attempt(way, "preview", "--config", f"cloudfreedom:{config}")
-    (way.project / f"Pulumi.{way.stack}.yaml").write_bytes(before)
+    (way.directory / f"Pulumi.{way.stack}.yaml").write_bytes(before)
     assert code != 0
     assert told in printed
     assert "Traceback" not in printed
@@ -70,7 +70,7 @@ def test_no_secret_in_the_text_of_a_preview_or_in_the_state(
 ) -> None:
     values = secrets_of(beta_tenant)
     all_new = json.dumps(dict.fromkeys(("postgres", "redis", "litellm", "openwebui"), 9))
-    file = way.project / f"Pulumi.{way.stack}.yaml"
+    file = way.directory / f"Pulumi.{way.stack}.yaml"
     before = file.read_bytes()
     preview = pulumi_cli.run(
         way, "preview", "--diff", "--refresh", "--config", f"cloudfreedom:rotation={all_new}"

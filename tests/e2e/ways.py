@@ -1,15 +1,13 @@
 """What this machine has to bring tenants up with; it is made ready here, once."""
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from docker import DockerClient
 
 from images.build import build_missing
 from images.catalog import load_catalog
-from ops.keys import given_keys
 from ops.tools import (
     ENGINE,
     ROOT,
@@ -18,9 +16,7 @@ from ops.tools import (
     docker_address,
     pulumi_program,
 )
-from ops.way import ComposeWay, PulumiWay, Way
-
-MakeWay = Callable[..., Way]
+from ops.way import Tool
 
 SETTINGS: Mapping[str, str] = {"images": "built", "dockerHost": docker_address()}
 
@@ -34,38 +30,16 @@ def engine() -> DockerClient | None:
 
 
 @cache
-def available() -> dict[str, MakeWay]:
-    """How to make each way that works here, by its name."""
+def available() -> dict[str, Tool]:
+    """What works here, by the name of its way."""
     if engine() is None:
         return {}
-    ways: dict[str, MakeWay] = {}
+    tools: dict[str, Tool] = {}
     if pulumi := pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli"):
-
-        def with_pulumi(stack: str, root: Path) -> Way:
-            return PulumiWay(
-                stack,
-                folder=root / "pulumi" / stack,
-                settings=SETTINGS,
-                keys=given_keys(),
-                pulumi=pulumi,
-                root=root,
-            )
-
-        ways["pulumi"] = with_pulumi
+        tools["pulumi"] = Tool(pulumi)
     if compose := compose_command():
-
-        def with_compose(stack: str, root: Path) -> Way:
-            return ComposeWay(
-                stack,
-                folder=root / "compose" / stack,
-                settings=SETTINGS,
-                keys=given_keys(),
-                compose=compose,
-                root=root,
-            )
-
-        ways["compose"] = with_compose
-    return ways
+        tools["compose"] = Tool(compose=compose)
+    return tools
 
 
 def build_images() -> None:

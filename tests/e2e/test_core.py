@@ -1,0 +1,159 @@
+"""A core and its tenant: one login, budgets that people see, and what happens without it."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from docker import DockerClient
+from playwright.sync_api import Browser, expect
+
+from ops.doctor import examine
+from ops.tools import docker_address
+from ops.way import PulumiWay
+from tenants.model import Tenant
+from tests.e2e import pulumi_cli
+from tests.e2e.browser import chromium
+from tests.e2e.core import ADA, BEN, Core, CorePerson, core_and_tenant
+from tests.e2e.project import Project
+from tests.e2e.waiting import until
+from tests.providers.client import Providers
+
+
+def apart(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own: Playwright's loop runs in this one, and an export has one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+
+
+@pytest.fixture(scope="module")
+def core(
+    engine: DockerClient, providers: Providers, bridge: str, way_name: str, project: Project
+) -> Iterator[Core]:
+    with core_and_tenant(engine, project, way_name, bridge=bridge, providers=providers) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def test_the_whole_story(core: Core, browser: Browser, providers: Providers) -> None:
+    """A person logs in, spends a budget, is refused, gets a larger one and signs out."""
+    providers.deployment("paid").set(prompt_tokens=100, completion_tokens=200)
+    ben, ada = (CorePerson.at(browser, core, email) for email in (BEN, ADA))
+    ben.open_chat()
+    ben.chat.choose("paid")
+    ben.chat.ask("How much is left?")
+    ben.chat.sees("answer from paid")
+    token = ben.chat.token()
+
+    assert not ben.is_asked_to_log_in()  # one login is for both
+    ben.portal_says("€0.000500 used (100%)")
+    ben.chat.choose("paid")
+    ben.chat.ask("And now?")
+    ben.chat.sees("Your budget of 0.0005 EUR is used up.")
+
+    ada.set_budget("Ben Example", "1")
+    ben.chat.choose("paid")
+    ben.chat.ask("And with a larger budget?")
+    ben.chat.sees("answer from paid")
+
+    assert ben.who(token) == 200
+    ben.chat.sign_out()
+    assert ben.who(token) == 401
+    assert ben.is_asked_to_log_in()
+    assert not ada.is_asked_to_log_in()
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_role_of_the_core_is_that_of_the_chat(core: Core, browser: Browser) -> None:
+    for email, role in ((ADA, "admin"), (BEN, "user")):
+        person = CorePerson.at(browser, core, email)
+        person.open_chat()
+        session = person.page.evaluate(
+            "fetch('/api/v1/auths/', {headers: {Authorization: `Bearer ${localStorage.token}`}})"
+            ".then(answer => answer.json())"
+        )
+        assert (session["email"], session["role"]) == (email, role)
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_signing_out_everywhere_ends_every_session(core: Core, browser: Browser) -> None:
+    here, there = (CorePerson.at(browser, core, BEN) for _ in range(2))
+    tokens = []
+    for person in (here, there):
+        person.open_chat()
+        tokens.append(person.chat.token())
+    assert [here.who(token) for token in tokens] == [200, 200]
+    here.sign_out_everywhere()
+    until(lambda: [here.who(token) for token in tokens] == [401, 401])
+    assert there.is_asked_to_log_in()
+
+
+@pytest.mark.usefixtures("on_one_way")
+@pytest.mark.parametrize("part", ["litellm", "openwebui"])
+def test_a_tenant_reaches_the_core_s_services_and_nothing_behind_them(
+    core: Core, part: str
+) -> None:
+    networks = core.engine.containers.get(f"{core.slug}-pocketbase").attrs["NetworkSettings"]
+    addresses = [network["IPAddress"] for network in networks["Networks"].values()]
+    assert len(addresses) == 1
+    urls = [f"http://pocketbase-core:{core.port}{path}" for path in ("/api/health", "/_/")]
+    urls += [f"http://{address}:8090/api/health" for address in (*addresses, "pocketbase")]
+    fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=3).read())"
+    for url in urls:
+        code, answer = core.tenant.run(part, "python3", "-c", fetch, url)
+        assert code != 0, f"{url} answers {answer}"
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_a_tenant_without_its_core_says_so_and_recovers_by_itself(core: Core) -> None:
+    tenant = Tenant.model_validate_json(json.dumps(core.tenant.tenant))
+
+    def problems() -> dict[str, str]:
+        findings = examine(tenant, docker_address())
+        return {finding.what: finding.problem for finding in findings if finding.problem}
+
+    until(lambda: problems() == {}, seconds=30)
+    gateway = f"{core.tenant.slug}-litellm"
+    for part in ("billing", "identity"):
+        core.stop(part)
+    until(lambda: gateway in problems(), seconds=60)
+    found = problems()
+    assert '"billing":"does not answer' in found.pop(gateway)
+    assert len(found) == 2
+    assert all("does not answer" in problem for problem in found.values()), found
+    for part in ("billing", "identity"):
+        core.start(part)
+    until(lambda: problems() == {}, seconds=60)
+
+
+def test_a_second_up_changes_neither_core_nor_tenant(core: Core) -> None:
+    def ids() -> list[str]:
+        labels = [f"cloudfreedom.tenant={slug}" for slug in (core.slug, core.tenant.slug)]
+        found = [core.engine.containers.list(filters={"label": label}) for label in labels]
+        return sorted(container.id or "" for containers in found for container in containers)
+
+    before = ids()
+    assert len(before) == 7
+    for way in (core.way, core.tenant.way):
+        apart(way.up)
+        if isinstance(way, PulumiWay):
+            pulumi_cli.run(way, "preview", "--refresh", "--expect-no-changes")
+    assert ids() == before
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_after_the_session_s_length_the_next_click_leads_to_the_login(
+    core: Core, browser: Browser
+) -> None:
+    session = {**core.tenant.tenant["openwebui"], "session": "15s"}
+    apart(lambda: core.tenant.change({"openwebui": session}))
+    ben = CorePerson.at(browser, core, BEN)
+    ben.open_chat()
+    ben.page.wait_for_timeout(16_000)
+    ben.page.goto(core.tenant.chat)
+    expect(ben.page.get_by_role("button", name="Continue with PocketBase")).to_be_visible()
