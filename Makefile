@@ -1,15 +1,15 @@
 # Everything works on a bare Debian 12 or 13; `make demo` and `make test` need nothing else.
 PYTHON := .venv/bin/python
 
-.PHONY: demo test lint unit soak bench clean
+.PHONY: demo test lint unit core soak bench clean
 
-demo: .venv/demo  ## Bring the demo tenant up and print how to use it
+demo: .venv/demo  ## Bring a core and its tenant up and print how to use them
 	@.venv/bin/cloudfreedom demo
 
-clean: .venv/demo  ## Take the demo tenant down; its data stays
+clean: .venv/demo  ## Take them down; their data stays
 	@.venv/bin/cloudfreedom clean
 
-test: lint unit  ## Everything, end to end on every way up that this machine has
+test: lint unit core  ## Everything, end to end on every way up that this machine has
 	$(PYTHON) -m pytest tests/e2e
 
 lint: .venv/test
@@ -19,6 +19,9 @@ lint: .venv/test
 
 unit: .venv/test
 	$(PYTHON) -m pytest tests/unit
+
+core: .venv/test  ## The core's services on a real PocketBase, without any container
+	$(PYTHON) -m pytest tests/core
 
 soak: .venv/test  ## Kill whatever keeps budgets, for 50 rounds
 	SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/e2e/test_budget_faults.py -s

@@ -52,14 +52,14 @@ def _told_to_people() -> Iterator[None]:
 
 @app.command()
 def demo() -> None:
-    """Bring the demo tenant up, with whatever this machine lacks for it."""
+    """Bring a core and its tenant up, with whatever this machine lacks for it."""
     with _told_to_people():
         demo_tenant.demo()
 
 
 @app.command()
 def clean() -> None:
-    """Take the demo tenant down; its data stays."""
+    """Take them down; their data stays."""
     with _told_to_people():
         demo_tenant.clean()
 
