@@ -78,6 +78,8 @@ def moment(text: str) -> str:
 
 def storable(text: str) -> str:
     text.encode()  # JSON can hold halves of characters, SQLite can not
+    if "\0" in text:
+        raise ValueError("this has a null character")
     return text
 
 

@@ -303,6 +303,7 @@ def test_a_malformed_body_is_not_understood(api: Api, path: str, body: bytes) ->
         {"request_id": 1},
         {"request_id": ""},
         {"user_id": "\ud800"},
+        {"user_id": "a\0"},
         {"ended_at": "2026-01-02"},
         {"ended_at": "2026-01-02T03:04:05"},
         {"ended_at": "2026-13-02T03:04:05Z"},

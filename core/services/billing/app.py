@@ -82,14 +82,15 @@ async def log_usage(request: Request) -> Response:
     return JSONResponse(await usage.log(request.app.state.pocketbase, given))
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
+    headers = None
     match error:
         case RequestValidationError():
-            return await _answer(_, not_understood(error.errors()))
+            return await _answer(request, not_understood(error.errors()))
         case ApiError():
             status, message = error.status, str(error)
         case HTTPException():
-            status, message = error.status_code, error.detail
+            status, message, headers = error.status_code, error.detail, error.headers
         case AwayError():
             status, message = 503, str(error)
         case NotFoundError():
@@ -98,7 +99,7 @@ async def _answer(_: Request, error: Exception) -> Response:
             status, message = 422, str(error)
         case _:
             status, message = 500, "Something went wrong; the log says what."
-    return JSONResponse({"message": message}, status)
+    return JSONResponse({"message": message}, status, headers)
 
 
 async def _body(request: Request) -> bytes:

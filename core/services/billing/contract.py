@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -32,12 +33,17 @@ def _for_pocketbase(text: str) -> str:
     return moment.isoformat(" ", "milliseconds").replace("+00:00", "Z")
 
 
+def _whole(number: object) -> object:
+    """JSON Schema takes 4.0 for an integer."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 Amount: TypeAlias = Annotated[str, Field(pattern=r"^[0-8]?[0-9]{1,6}(\.[0-9]{1,9})?$")]
 # SQLite's JSON ends a text at a null character.
 Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 # Whoever is meant, small and capital letters are the same.
 User: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", to_lower=True)]
-Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**53)]
+Count: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**53)]
 Moment: TypeAlias = Annotated[str, Field(pattern=_MOMENT), AfterValidator(_for_pocketbase)]
 
 

@@ -47,6 +47,7 @@ class BudgetAsIs(Budget):
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body cannot be read"},
     401: {"model": Problem, "description": "The key is not the operator's"},
     404: {"model": Problem, "description": "There is none such"},
     409: {"model": Problem, "description": "Something else has, or needs, it"},

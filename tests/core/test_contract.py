@@ -1,0 +1,71 @@
+"""The Billing API against its descriptions, by whatever Schemathesis can think of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from core.services.billing.app import create
+from ops.tools import ROOT
+from tests.core.billing import OPERATOR, billing, key_of, told
+from tests.core.processes import AppProcess, PocketBaseProcess
+
+BLUE = told("blue", default_budget={"amount": "1000", "period": "month"})
+EXAMPLES = 100
+
+contract = schemathesis.openapi.from_path(ROOT / "docs" / "billing-api.yaml")
+# What the service says of the operator's part at /openapi.json.
+provisioning = schemathesis.openapi.from_dict(create().openapi())
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    folder = tmp_path_factory.mktemp("contract")
+    with (
+        PocketBaseProcess(folder=folder) as pocketbase,
+        billing(folder, pocketbase, BLUE) as process,
+    ):
+        yield process
+
+
+@contract.hook
+def map_body(context: schemathesis.HookContext, body: Any) -> Any:  # noqa: ARG001
+    """Ask about the key's own tenant: about all others there is but one answer."""
+    for each in body if isinstance(body, list) else [body]:
+        if isinstance(each, dict) and isinstance(each.get("tenant_id"), str):
+            each["tenant_id"] = "blue"
+    return body
+
+
+@contract.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_tenants_are_answered_as_the_contract_says(
+    case: schemathesis.Case[Any], process: AppProcess
+) -> None:
+    case.call_and_validate(base_url=process.url, headers={"X-API-Key": key_of("blue")})
+
+
+@provisioning.parametrize()
+@settings(max_examples=EXAMPLES // 10, deadline=None)
+def test_the_operator_is_answered_as_described(
+    case: schemathesis.Case[Any], process: AppProcess
+) -> None:
+    case.call_and_validate(
+        base_url=process.url,
+        headers={"X-API-Key": OPERATOR},
+        # A description does not say what PocketBase takes for an e-mail.
+        checks=[
+            not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+        ],
+    )
