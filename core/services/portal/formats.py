@@ -16,7 +16,6 @@ from babel.numbers import (
     get_decimal_symbol,
     parse_decimal,
 )
-from babel.units import format_unit
 
 from gateway.money import NANOS, from_wire
 
@@ -116,7 +115,7 @@ class Formats:
     def seconds(self, milliseconds: int) -> str:
         """How long something took."""
         seconds = Decimal(milliseconds).scaleb(-3)
-        return format_unit(seconds, "second", "narrow", format="#,##0.0", locale=self.language)
+        return f"{format_decimal(seconds, '#,##0.0', locale=self.language)}\xa0s"
 
     def _percent(self, percent: int) -> str:
         return format_percent(Decimal(percent).scaleb(-2), locale=self.language)
