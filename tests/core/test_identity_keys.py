@@ -1,12 +1,16 @@
 """That keys change without anybody noticing. Days pass by making the records older."""
 
+import time
 from collections.abc import Iterator
 
 import httpx
 import jwt
 import pytest
+from joserfc import jwe
+from joserfc.jwk import OctKey
 
 from core.services.identity.keys import SIGNING_SECONDS, TOKEN_SECONDS
+from core.services.settings import IdentitySecrets
 from tests.core.chat import Claims
 from tests.core.identity import Identity, Visitor, running
 from tests.core.processes import PocketBaseProcess
@@ -15,14 +19,18 @@ from tests.core.superuser import Superuser
 DAY = 24 * 3600
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def identity(
     superuser: Superuser, pocketbase: PocketBaseProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Identity]:
-    """With no keys yet."""
-    forget_keys(superuser)
     with running(pocketbase, superuser, tmp_path_factory.mktemp("keys")) as identity:
         yield identity
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_yet(superuser: Superuser) -> Iterator[None]:
+    forget_keys(superuser)
+    yield
     forget_keys(superuser)
 
 
@@ -100,6 +108,43 @@ def test_a_token_has_its_time(identity: Identity, visitor: Visitor) -> None:
     for name in ("id_token", "access_token"):
         claims = jwt.decode(tokens[name], options={"verify_signature": False})
         assert claims["exp"] - claims["iat"] == TOKEN_SECONDS == tokens["expires_in"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": int(time.time())},
+        {"iss": "http://evil.example"},
+        {"aud": "acme"},
+        {"sub": "somebody"},
+        {"sid": "unknown"},
+        {"typ": "JWT"},
+        {"typ": "logout+jwt"},
+        {},
+    ],
+    ids=str,
+)
+def test_what_our_own_key_signed_counts_for_what_it_is_alone(
+    identity: Identity, visitor: Visitor, change: Claims
+) -> None:
+    right = log_in(identity, visitor)["access_token"]
+    claims = jwt.decode(right, options={"verify_signature": False})
+    headers = jwt.get_unverified_header(right)
+    for name, value in change.items():
+        (headers if name == "typ" else claims)[name] = value
+    token = jwt.encode(claims, private_key(identity), "RS256", headers=headers)
+    assert is_taken(identity, {"access_token": token}) == (not change)
+
+
+def private_key(identity: Identity) -> jwt.PyJWK:
+    """The only key that identity has."""
+    [record] = identity.superuser.list("oidc_keys")
+    told = identity.process.secrets
+    assert isinstance(told, IdentitySecrets)
+    storage_key = OctKey.import_key(bytes.fromhex(told.storage_key))
+    plain = jwe.decrypt_compact(record["jwe"], storage_key).plaintext
+    assert plain
+    return jwt.PyJWK.from_json(plain.decode())
 
 
 def test_keys_of_another_storage_key_are_passed_over(identity: Identity, visitor: Visitor) -> None:
