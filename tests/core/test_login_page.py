@@ -1,29 +1,24 @@
 """The login page and its kin, as people see them in a real browser."""
 
 import json
-import os
 import re
 import string
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
 from core.services.language import FOLDER, LANGUAGES
 from ops.tools import ROOT
 from tests.core.identity import Identity
+from tests.core.pages import LOOKS, check_looks, opened, picture, size
 from tests.core.superuser import PASSWORD, Record
 from tests.e2e.browser import chromium
 
 SIGN_IN = {"en": "Sign in", "de": "Anmelden"}
-STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS = list(product(LANGUAGES, ("light", "dark"), (1280, 320)))
 
 
 @pytest.fixture(scope="module")
@@ -38,34 +33,10 @@ def ann(identity: Identity) -> Record:
 
 
 @contextmanager
-def opened(browser: Browser, identity: Identity, **options: Any) -> Iterator[Page]:
-    """A page that finds nothing to complain about, and asks nobody but identity and the chats."""
-    context = browser.new_context(base_url=identity.url, **options)
-    page, complaints, asked = context.new_page(), list[str](), list[str]()
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    # An answer that is an error is told, but no complaint.
-    assert [text for text in complaints if "Failed to load resource" not in text] == []
-    ours = (identity.url, identity.acme.url, identity.other.url)
-    assert [url for url in asked if not url.startswith(ours)] == []
-    context.close()
-
-
-def size(width: int) -> dict[str, int]:
-    return {"width": width, "height": 720}
-
-
-def check_accessibility(page: Page) -> None:
-    results = Axe().run(page, options={"runOnly": {"type": "tag", "values": STANDARDS}})
-    assert results.violations_count == 0, results.generate_report()
-
-
-def picture(page: Page, name: str) -> None:
-    """Save what is seen, for the docs, where CLOUDFREEDOM_SCREENSHOTS names a folder."""
-    if folder := os.environ.get("CLOUDFREEDOM_SCREENSHOTS"):
-        page.screenshot(path=Path(folder, name))
+def at_identity(browser: Browser, identity: Identity, **options: Any) -> Iterator[Page]:
+    hosts = (identity.url, identity.acme.url, identity.other.url)
+    with opened(browser, *hosts, **options) as page:
+        yield page
 
 
 # --- The whole way
@@ -75,7 +46,7 @@ def picture(page: Page, name: str) -> None:
 def test_a_person_logs_in_to_the_chat_and_out(
     browser: Browser, identity: Identity, ann: Record, scripts: bool
 ) -> None:
-    with opened(browser, identity, java_script_enabled=scripts, locale="en-GB") as page:
+    with at_identity(browser, identity, java_script_enabled=scripts, locale="en-GB") as page:
         page.goto(f"{identity.acme.url}/login")
         expect(page.get_by_role("heading")).to_have_text("Sign in")
         expect(page.get_by_text(f"to the chat of {identity.acme.tenant.name}")).to_be_visible()
@@ -104,7 +75,7 @@ def test_a_person_logs_in_to_the_chat_and_out(
 def test_it_works_with_the_keyboard_alone(
     browser: Browser, identity: Identity, ann: Record
 ) -> None:
-    with opened(browser, identity, locale="en-GB") as page:
+    with at_identity(browser, identity, locale="en-GB") as page:
         page.goto(f"{identity.acme.url}/login")
         expect(page.get_by_label("E-mail")).to_be_focused()
         page.keyboard.type(ann["email"])
@@ -124,7 +95,7 @@ def test_it_works_with_the_keyboard_alone(
 def test_whoever_comes_by_keyboard_can_skip_what_is_on_every_page(
     browser: Browser, identity: Identity
 ) -> None:
-    with opened(browser, identity, locale="en-GB") as page:
+    with at_identity(browser, identity, locale="en-GB") as page:
         page.goto("/nothing")
         page.keyboard.press("Tab")
         skip = page.get_by_role("link", name="Skip to content")
@@ -143,12 +114,10 @@ def test_everybody_can_use_the_pages(
 ) -> None:
     language, scheme, width = look
     options = {"locale": language, "color_scheme": scheme, "viewport": size(width)}
-    with opened(browser, identity, **options) as page:
+    with at_identity(browser, identity, **options) as page:
 
         def check(name: str) -> None:
-            expect(page.locator("html")).to_have_attribute("lang", language)
-            check_accessibility(page)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            check_looks(page, language, width)
             if (name, language, width) == ("login", "en", 1280):
                 picture(page, f"login-{scheme}.png")
 
@@ -178,7 +147,7 @@ def test_everybody_can_use_the_pages(
 def test_by_night_it_is_dark(browser: Browser, identity: Identity) -> None:
     grounds = {}
     for scheme in ("light", "dark"):
-        with opened(browser, identity, color_scheme=scheme) as page:
+        with at_identity(browser, identity, color_scheme=scheme) as page:
             page.goto("/login")
             ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
             grounds[scheme] = sum(map(int, re.findall(r"\d+", ground)))
