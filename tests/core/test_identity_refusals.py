@@ -76,7 +76,8 @@ def exchange(
         "client_secret": chat.secret,
     }
     url = f"{identity.internal_url}/token"
-    return httpx.post(url, data=changed(right, change), headers=changed({}, headers))
+    encoded = {name.encode(): value.encode() for name, value in changed({}, headers).items()}
+    return httpx.post(url, data=changed(right, change), headers=encoded)
 
 
 def userinfo(identity: Identity, token: str) -> httpx.Response:
@@ -184,6 +185,7 @@ BAD_QUESTIONS: dict[str, tuple[Change, str]] = {
     "request by address": ({"request_uri": "http://evil.example"}, "request_uri_not_supported"),
     "silence and more": ({"prompt": "none login"}, "invalid_request"),
     "odd age": ({"max_age": "-1"}, "invalid_request"),
+    "endless age": ({"max_age": "9" * 5000}, "invalid_request"),
 }
 
 
@@ -211,11 +213,13 @@ def test_a_changed_state_is_noticed_by_the_client(identity: Identity, visitor: V
         identity.acme.log_in(str(callback.copy_set_param("state", "stolen")))
 
 
-def test_a_state_comes_back_as_it_was(identity: Identity, visitor: Visitor) -> None:
-    state = "&code=x#\"'<ü>\r\n %00"
-    answer = ask(visitor, identity.acme, state=state)
-    assert httpx.URL(answer.headers["location"]).params["state"] == state
-    assert len(httpx.URL(answer.headers["location"]).params.get_list("code")) == 1
+def test_state_and_nonce_come_back_as_they_were(identity: Identity, visitor: Visitor) -> None:
+    odd = " &code=x#\"'<ü€>\r\n %00 "
+    answer = httpx.URL(ask(visitor, identity.acme, state=odd, nonce=odd).headers["location"])
+    assert answer.params["state"] == odd
+    [code] = answer.params.get_list("code")
+    tokens = exchange(identity, identity.acme, code).json()
+    assert identity.acme.checked(tokens["id_token"])["nonce"] == odd
 
 
 # --- Codes
@@ -326,6 +330,11 @@ BAD_CLIENTS: dict[str, tuple[Change, Change, int]] = {
         {"Authorization": "Basic /////w=="},
         401,
     ),
+    "letters in the header that are no base64": (
+        {"client_id": None, "client_secret": None},
+        {"Authorization": "Basic ü"},
+        401,
+    ),
     "another kind of header": (
         {"client_id": None, "client_secret": None},
         {"Authorization": "Bearer x"},
@@ -375,6 +384,7 @@ def test_tokens_that_are_not_ours_are_refused(identity: Identity, visitor: Visit
         answer = userinfo(identity, token)
         assert answer.status_code == 401, name
         assert 'error="invalid_token"' in answer.headers["www-authenticate"], name
+        assert "x-header" not in answer.headers, name
     assert userinfo(identity, right).status_code == 200
 
 
@@ -421,6 +431,8 @@ def forged(identity: Identity, right: str, id_token: str) -> dict[str, str]:
         "by a stranger with another id": by_stranger(kid="another"),
         "by a stranger without an id": by_stranger(),
         "a critical header": by_stranger(kid=kid, crit=["exp"]),
+        "a critical header of odd letters": by_stranger(kid=kid, crit=["€\r\nX-Header: 1"]),
+        "a critical header that is no list": part({"alg": "RS256", "kid": kid, "crit": 1}) + "..",
         "other claims": f"{header}.{part({**content, 'sub': 'somebody'})}.{signature}",
         "later": f"{header}.{part({**content, 'exp': 9999999999})}.{signature}",
         "an ID token": id_token,

@@ -98,7 +98,7 @@ def test_large_letters_are_no_other_account(identity: Identity, ann: Record) -> 
 def test_knocking_on_does_not_keep_a_person_out_for_longer(identity: Identity, ann: Record) -> None:
     fail(identity, ann["email"], ACCOUNT_ATTEMPTS)
     pass_seconds(identity, ACCOUNT_SECONDS - 10)
-    for _ in range(3):
+    for _ in range(ACCOUNT_ATTEMPTS):
         assert identity.visitor().try_password(ann["email"], "wrong").status_code == 429
     pass_seconds(identity, 10)
     assert identity.visitor().try_password(ann["email"]).status_code == 303

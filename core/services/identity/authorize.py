@@ -19,6 +19,7 @@ PATH = "/authorize"
 SCOPES = ("openid", "email", "profile")
 
 _LONGEST = 1000
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 router = APIRouter()
@@ -42,6 +43,7 @@ class Wish:
 
     Attributes:
         silent: whether the person must not be shown anything.
+        again: whether the password has to be given even so.
         max_age: how many seconds ago the person may have given the password; None is any time.
     """
 
@@ -108,7 +110,7 @@ def _wish(given: Mapping[str, str]) -> Wish:
     prompts = given.get("prompt", "").split()
     _check("none" not in prompts or len(prompts) == 1, "prompt=none stands alone")
     max_age = given.get("max_age")
-    _check(max_age is None or (max_age.isascii() and max_age.isdigit()), "max_age is no number")
+    _check(max_age is None or _SECONDS.fullmatch(max_age), "max_age is no number of seconds")
     asked = given.get("scope", "").split()
     _check("openid" in asked, "scope must have openid", code="invalid_scope")
     return Wish(

@@ -1,6 +1,5 @@
 """Where an application turns a code into tokens, and a token into what it may know."""
 
-import binascii
 from base64 import b64decode
 from typing import NoReturn
 from urllib.parse import unquote_plus
@@ -97,7 +96,7 @@ def _basic(header: str) -> tuple[str, str]:
     kind, _, encoded = header.partition(" ")
     try:
         decoded = b64decode(encoded, validate=True).decode() if kind.lower() == "basic" else ""
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or no text
         decoded = ""
     client_id, _, secret = decoded.partition(":")
     return unquote_plus(client_id), unquote_plus(secret)
