@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -523,30 +524,33 @@ def test_all_models_are_in_the_chart(acme: Company, count: int) -> None:
 @pytest.fixture(scope="module")
 def example(portal: Identity) -> Company:
     """A company as it might be, for whoever looks at the pages."""
-    company = Company(portal, portal.far)
-    superuser, models = portal.superuser, ("claude-sonnet", "gpt", "gpt-mini", "embedding")
+    company, superuser, chance = Company(portal, portal.far), portal.superuser, random.Random(7)
     superuser.update("tenants", company.tenant, name="Acme")
-    superuser.update("users", company.admin, name="Ada Admin")
-    names = {"ben": "Ben Example", "carla": "Carla Conti", "dev": "Dev Patel", "eva": "Eva Schmidt"}
-    people = [superuser.update("users", company.person(key), name=names[key]) for key in names]
-    users = [company.admin["email"], *(person["email"] for person in people[:3]), company.account]
-    for place, user in enumerate(users, 1):
-        company.budget(user, 3 * place**2 * NANOS, "never" if user == company.account else "month")
-    days = [day for day in range(1, 29) if day % 7 > 1]
-    company.log(
-        [
-            company.event(
+    ada = {"name": "Ada Admin", "email": "ada@acme.example"}
+    company.admin = superuser.update("users", company.admin, **ada)
+    for name in ("ben example", "carla conti", "dev patel"):
+        superuser.user(company.tenant, name, email=f"{name.split()[0]}@acme.example")
+    amounts = {"ada@acme.example": 10, "ben@acme.example": 10, "carla@acme.example": 25}
+    for user, amount in amounts.items():
+        company.budget(user, amount * NANOS)
+    company.budget("api@acme", 100 * NANOS, "never")
+    days = [NOW.replace(day=day, hour=0, minute=0) for day in range(1, NOW.day + 1)]
+    models = {"claude-sonnet": 300_000, "gpt": 200_000, "gpt-mini": 12_000, "embedding": 400}
+    for day in days:
+        if day.weekday() > 4 and day.day != NOW.day:
+            continue
+        for user in (*amounts, *amounts, "api@acme"):
+            model, nanos = chance.choice(list(models.items()))
+            tokens_in, tokens_out = chance.randrange(200, 9000), chance.randrange(50, 2000)
+            company.use(
                 user,
-                (37 * day * place % 11) * 17_000_000 * place // (1 + 3 * kind),
+                (tokens_in // 5 + tokens_out) * nanos,
                 model=model,
-                ended_at=written(NOW.replace(day=min(day, NOW.day))),
+                tokens_input=tokens_in,
+                tokens_output=tokens_out,
+                response_time=chance.randrange(400, 9000),
+                ended_at=written(min(day + timedelta(hours=24 * chance.random()), NOW)),
             )
-            for day in days
-            for place, user in enumerate(users, 1)
-            for kind, model in enumerate(models)
-            if 13 * day * place % 3 != kind % 3
-        ]
-    )
     return company
 
 

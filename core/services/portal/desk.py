@@ -16,7 +16,7 @@ Period = Literal["month", "never"]
 # A token outlives one page, or one part of a download, by not much.
 _TOKEN_SECONDS = 60
 _PAGE = 1000
-_LATEST = 20
+_LATEST = 10
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _ENDED_IN = "ended_at >= {first} && ended_at < {next}"

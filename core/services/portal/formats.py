@@ -4,17 +4,20 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 
 from babel import Locale
 from babel.dates import format_skeleton, format_time
 from babel.numbers import (
     NumberFormatError,
+    NumberPattern,
     format_currency,
     format_decimal,
     format_percent,
     get_currency_symbol,
     get_decimal_symbol,
     parse_decimal,
+    parse_pattern,
 )
 
 from gateway.money import NANOS, from_wire
@@ -121,14 +124,20 @@ class Formats:
         return format_percent(Decimal(percent).scaleb(-2), locale=self.language)
 
     def _currency(self, nanos: int, places: str) -> str:
-        pattern = Locale.parse(self.language).currency_formats["standard"].pattern
         return format_currency(
             _units(nanos),
             self.currency,
-            pattern.replace("0.00", f"0.{places}"),
+            _pattern(self.language, places),
             locale=self.language,
             currency_digits=False,
         )
+
+
+@cache
+def _pattern(language: str, places: str) -> NumberPattern:
+    """Where the currency stands, and with which places."""
+    standard = Locale.parse(language).currency_formats["standard"].pattern
+    return parse_pattern(standard.replace("0.00", f"0.{places}"))
 
 
 def _places(largest: int) -> int:
