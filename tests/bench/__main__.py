@@ -20,6 +20,7 @@ from docker import DockerClient
 
 from components.labels import TENANT
 from ops.way import PulumiWay, Way
+from tests.bench.core import core
 from tests.bench.guard import guard
 from tests.bench.outbox import outbox
 from tests.e2e import ways
@@ -50,6 +51,7 @@ def main() -> None:
         rows.append(no_op_preview(pulumi, Path(folder, "empty")))
         remove(client, pulumi, project)
         rows.append(outbox(client))
+        rows.extend(core(Path(folder, "core")))
         rows.extend(guard(client, Path(folder, "guard"), "compose"))
     print("\n".join(rows))
 
