@@ -499,6 +499,28 @@ def test_the_first_people_are_there_and_stay_as_they_become(
     assert api.check(email).json()["budget"]["total"] == "6"
 
 
+def test_what_cannot_be_at_the_start_is_logged_and_keeps_nobody_waiting(
+    pocketbase: PocketBaseProcess, superuser: Superuser, tmp_path: Path
+) -> None:
+    somebody = superuser.user(superuser.tenant())
+    person = {"email": somebody["email"], "name": "X", "role": "admin", "budget": None}
+    tenants = [
+        told("taken", people=[person]),
+        told("Wrong"),
+        told("wrong", default_budget={"amount": "-1", "period": "month"}),
+        told("right", default_budget={"amount": "1", "period": "month"}),
+    ]
+    with billing(tmp_path, pocketbase, *tenants) as process, Api(process, "right") as api:
+        while api.check("somebody").status_code != 200:
+            time.sleep(0.05)
+
+        lines = [line for line in process.log.read_text().splitlines() if line.startswith("{")]
+        said = [json.loads(line) for line in lines]
+        assert [each["tenant"] for each in said] == ["taken", "Wrong", "wrong"]
+        assert {each["event"] for each in said} == {"not_seeded"}
+    assert superuser.list("users", "id = {id}", id=somebody["id"])[0] == somebody
+
+
 def test_its_health_is_that_of_pocketbase(tmp_path: Path) -> None:
     with (
         PocketBaseProcess(folder=tmp_path) as pocketbase,

@@ -147,6 +147,7 @@ migrate((app) => {
   settings.meta.hideControls = true; // collections change by migrations
   settings.backups.cron = "0 3 * * *";
   settings.backups.cronMaxKeep = 7;
+  settings.logs.minLevel = 4; // warnings: not who asked for what
   // By address, and our services have one each; superusers, as whom they ask, are exempt.
   settings.rateLimits.enabled = true;
   settings.rateLimits.rules = [

@@ -15,7 +15,7 @@ class TakenError(Exception):
 
 
 class _Given(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Budget(_Given):

@@ -20,8 +20,8 @@ async def seed(pocketbase: PocketBase) -> None:
                 break
             except AwayError:
                 await asyncio.sleep(_PAUSE_SECONDS)
-            except (PocketBaseError, people.TakenError) as error:
-                # It will not be better the next time, and the others need not wait for it.
+            except (PocketBaseError, people.TakenError, ValueError) as error:
+                # It will be no better the next time, and the others need not wait for it.
                 log("not_seeded", tenant=tenant.slug, why=str(error))
                 break
 
