@@ -314,6 +314,14 @@ def test_an_application_may_sign_out_without_an_address(
     assert not visitor.is_signed_in(identity.acme)
 
 
+def test_a_browser_that_has_lost_its_cookie_can_sign_out(
+    identity: Identity, ann: Record, visitor: Visitor
+) -> None:
+    token = hint(identity, visitor)
+    assert "You are signed out" in end_session(identity.visitor(), token).text
+    assert sessions(identity, ann) == []
+
+
 def test_a_token_of_yesterday_still_signs_out(
     identity: Identity, ann: Record, visitor: Visitor
 ) -> None:
