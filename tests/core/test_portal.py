@@ -170,10 +170,13 @@ def test_a_budget_is_said_in_words(
 
 
 def test_whoever_has_nothing_yet_is_told_what_that_means(acme: Company, other: Company) -> None:
-    page = acme.at(acme.person("dee")).get("/").text
+    visitor = acme.at(acme.person("dee"))
+    page = visitor.get("/").text
     assert "You have no budget yet. The chat does not answer you until" in page
     assert "You used nothing in" in page
     assert "<table" not in page
+    assert ET.fromstring(visitor.get("/chart.svg").content).tag.endswith("svg")
+    assert read_table(visitor.get("/usage.csv")) == []
 
     default = {"default_amount": 2_500_000_000, "default_period": "month"}
     other.superuser.update("tenants", other.tenant, **default)

@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 import pygal  # type: ignore[import-untyped]
 from pygal.style import Style  # type: ignore[import-untyped]
 
+from gateway.money import NANOS
+
 _STYLE = Path(__file__).parents[1] / "static" / "chart.css"
-_SVG = "{http://www.w3.org/2000/svg}"
 
 
 def bars(
@@ -28,7 +29,7 @@ def bars(
         say: how an amount is written at the axis.
         narrow: whether it is for a small screen, where its letters must not shrink.
     """
-    ticks = _ticks(max((sum(column) for column in zip(*series, strict=True)), default=0))
+    ticks = _ticks(max(sum(column) for column in zip(*series, strict=True)) or NANOS)
     chart = pygal.StackedBar(
         width=400 if narrow else 960,
         height=260 if narrow else 300,
@@ -58,7 +59,7 @@ def _ticks(largest: int) -> list[int]:
         for step in (10**exponent, 2 * 10**exponent, 5 * 10**exponent)
         if step * 4 >= largest
     )
-    return [step * count for count in range(-(-max(largest, 1) // step) + 1)]
+    return [step * count for count in range(-(-largest // step) + 1)]
 
 
 def _bare(root: ET.Element, title: str) -> bytes:

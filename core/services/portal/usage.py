@@ -80,8 +80,9 @@ class Usage:
 
     @property
     def series(self) -> list[list[int]]:
-        """Nanos for each day of the month, for each colour."""
-        series = [[0] * len(self.month.days) for _ in range(min(len(self.models), COLOURS))]
+        """Nanos for each day of the month, for each colour; one of nothing if nothing was used."""
+        count = min(len(self.models), COLOURS) or 1
+        series = [[0] * len(self.month.days) for _ in range(count)]
         colours = {model: min(place, COLOURS - 1) for place, model in enumerate(self.models)}
         for (day, model), sums in self.parts.items():
             series[colours[model]][day.day - 1] += sums.cost
