@@ -34,7 +34,7 @@ class PocketBase(pulumi.ComponentResource):
             limits=core.pocketbase,
             networks=[args.networks.data, *([args.networks.apps] if admin else [])],
             health=Health(command=answers(f"http://127.0.0.1:{PORT}/api/health")),
-            env={"SUPERUSER_EMAIL": _ADMIN},
+            env={"SUPERUSER_EMAIL": _ADMIN, "GOMEMLIMIT": _heap(core.pocketbase.memory_mb)},
             secret_env={
                 "SUPERUSER_PASSWORD": args.secrets.superuser,
                 "SERVICES_PASSWORD": args.secrets.services,
@@ -52,3 +52,8 @@ class PocketBase(pulumi.ComponentResource):
             "pocketbase_admin_password": args.secrets.superuser,
         }
         self.register_outputs({})
+
+
+def _heap(memory_mb: int) -> str:
+    """What Go keeps of memory it needed once, so that the container's limit is not met by it."""
+    return f"{memory_mb * 8 // 10}MiB"

@@ -22,6 +22,7 @@ from components.labels import TENANT
 from ops.way import PulumiWay, Way
 from tests.bench.core import core
 from tests.bench.guard import guard
+from tests.bench.logins import logins
 from tests.bench.outbox import outbox
 from tests.e2e import ways
 from tests.e2e.project import Project, free_ports
@@ -52,6 +53,7 @@ def main() -> None:
         remove(client, pulumi, project)
         rows.append(outbox(client))
         rows.extend(core(Path(folder, "core")))
+        rows.append(logins(Path(folder, "logins")))
         rows.extend(guard(client, Path(folder, "guard"), "compose"))
     print("\n".join(rows))
 

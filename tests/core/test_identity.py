@@ -3,15 +3,12 @@
 import json
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.core.identity import Identity
-from tests.core.superuser import PASSWORD
 
 
 @pytest.mark.parametrize("secret_in_form", [False, True])
@@ -165,28 +162,6 @@ def test_a_crash_ends_no_session_and_loses_no_key(identity: Identity) -> None:
     assert visitor.is_signed_in(identity.acme)
     assert userinfo(identity).status_code == 200
     assert httpx.get(f"{identity.url}/jwks.json").json() == before
-
-
-def test_logins_a_second(identity: Identity, capsys: pytest.CaptureFixture[str]) -> None:
-    emails = [identity.person(identity.acme)["email"] for _ in range(24)]
-
-    def log_in(email: str) -> None:
-        with identity.visitor() as visitor:
-            visitor.sign_in(email)
-
-    def ask_pocketbase(email: str) -> None:
-        path = "/api/collections/users/auth-with-password"
-        body = {"identity": email, "password": PASSWORD}
-        identity.superuser.http.post(path, json=body).raise_for_status()
-
-    def a_second(work: Callable[[str], None]) -> float:
-        started = time.perf_counter()
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(work, emails))
-        return len(emails) / (time.perf_counter() - started)
-
-    with capsys.disabled():
-        print(f"\nlogins a second: {a_second(log_in):.1f}, bare: {a_second(ask_pocketbase):.1f}")
 
 
 def userinfo(identity: Identity) -> httpx.Response:
