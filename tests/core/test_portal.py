@@ -14,11 +14,15 @@ from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
 
 from core.services.identity.sessions import Person
+from core.services.language import LANGUAGES
 from core.services.pocketbase import NotFoundError, PocketBase, RefusedError
 from core.services.portal.desk import Desk
+from core.services.portal.formats import LARGEST, Formats
 from core.services.portal.month import Month
 from core.services.portal.usage import COLOURS
 from gateway.money import from_wire
@@ -306,6 +310,14 @@ def test_two_admins_at_once_leave_one_budget(acme: Company) -> None:
     with ThreadPoolExecutor(len(admins)) as pool:
         assert {answer.status_code for answer in pool.map(save, range(len(admins)))} == {303}
     assert acme.budgets()[new["email"]][0] in range(NANOS, 9 * NANOS, NANOS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@given(st.integers(min_value=0, max_value=LARGEST))
+def test_an_amount_is_read_as_it_is_written(language: str, nanos: int) -> None:
+    say = Formats(language, "EUR")
+    assert say.amount(say.exact(nanos)) == nanos
+    assert say.amount(say.in_full(nanos)) == nanos
 
 
 # --- What is not there

@@ -19,6 +19,7 @@ _PAGE = 1000
 _LATEST = 10
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_IN_ORDER = "user,ended_at,id"
 _ENDED_IN = "ended_at >= {first} && ended_at < {next}"
 
 LOW = 80
@@ -166,33 +167,33 @@ class Desk:
         """All requests of a person, or of all, in parts: by user, then as they ended."""
         here = _ENDED_IN + (" && user = {user}" if user else "")
         rest = (
-            "user >= {last_user} && (user > {last_user} || ended_at > {last_ended}"
-            " || (ended_at = {last_ended} && id > {last_id}))"
+            "user >= {last_user} && (user > {last_user} || ended_at > {last_ended_at}"
+            " || (ended_at = {last_ended_at} && id > {last_id}))"
         )
         values = _bounds(month) | ({"user": user} if user else {})
-        filter_ = here
-        while part := await self._list(
-            "usage_logs", filter_, values, sort="user,ended_at,id", per_page=_PAGE
-        ):
+        part = await self._list("usage_logs", here, values, sort=_IN_ORDER)
+        while part:
             yield part
-            last = part[-1]
-            values |= {"last_user": last["user"], "last_ended": last["ended_at"]}
-            values |= {"last_id": last["id"]}
-            filter_ = f"{here} && {rest}"
+            if len(part) < _PAGE:
+                break
+            last = {f"last_{name}": part[-1][name] for name in ("user", "ended_at", "id")}
             # A slow download outlives a token.
             self._token = await self._pocketbase.impersonate(self.person.id, _TOKEN_SECONDS)
+            part = await self._list(
+                "usage_logs", f"{here} && {rest}", values | last, sort=_IN_ORDER
+            )
 
     async def _all(
         self, collection: str, filter_: str = "", values: Mapping[str, str] = _NOTHING
     ) -> list[Record]:
         found: list[Record] = []
         page = 1
-        while part := await self._list(collection, filter_, values, page=page, per_page=_PAGE):
+        while True:
+            part = await self._list(collection, filter_, values, sort="id", page=page)
             found += part
             if len(part) < _PAGE:
-                break
+                return found
             page += 1
-        return found
 
     async def _list(
         self, collection: str, filter_: str, values: Mapping[str, str] = _NOTHING, **options: Any
@@ -200,9 +201,8 @@ class Desk:
         """Records of the person's tenant, which is named so that SQLite goes straight to them."""
         filters = " && ".join(part for part in ("tenant = {tenant}", filter_) if part)
         values = {"tenant": self.tenant["id"], **values}
-        return await self._pocketbase.list(
-            collection, filters, values, token=self._token, **options
-        )
+        options = {"per_page": _PAGE, "token": self._token, **options}
+        return await self._pocketbase.list(collection, filters, values, **options)
 
 
 def _bounds(month: Month) -> dict[str, str]:

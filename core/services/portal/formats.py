@@ -69,11 +69,12 @@ class Formats:
             ValueError: it is no amount of this language, or too large a one.
         """
         for symbol in (self.symbol, self.currency):
-            text = text.replace(symbol, "")
-        if not _AMOUNT.fullmatch(text.strip()):
+            text = text.strip().removeprefix(symbol).removesuffix(symbol)
+        text = text.strip()
+        if not _AMOUNT.fullmatch(text):
             raise ValueError("no amount")
         try:
-            nanos = from_wire(parse_decimal(text.strip(), locale=self.language, strict=True))
+            nanos = from_wire(parse_decimal(text, locale=self.language, strict=True))
         except NumberFormatError:
             raise ValueError("no amount of this language") from None
         if nanos > LARGEST:
