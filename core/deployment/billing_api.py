@@ -2,16 +2,8 @@
 
 import pulumi
 
-from components.service import Health, Listener, Service, ServiceArgs, answers
-from core.deployment.part import (
-    CODE,
-    SETTINGS,
-    USER,
-    CorePartArgs,
-    secret_file,
-    service_code,
-    settings,
-)
+from components.service import Listener, Service
+from core.deployment.part import CorePartArgs, python_service
 
 PORT = 3000
 
@@ -28,27 +20,21 @@ class BillingApi(pulumi.ComponentResource):
     ) -> None:
         core, secrets = args.core, args.secrets
         super().__init__("cloudfreedom:core:BillingApi", f"{core.slug}-billing", None, opts)
-        service = ServiceArgs(
-            part="billing",
-            image=args.image,
-            user=USER,
+        service = python_service(
+            args,
+            "billing",
             command=[
                 *("uvicorn", "core.services.billing.app:create", "--factory", "--no-access-log"),
                 *("--host", "0.0.0.0", "--port", str(PORT)),
             ],
+            folders=["billing"],
+            secrets={
+                "pocketbase_password": secrets.services,
+                "operator_key": secrets.operator_key,
+                "tenant_keys": secrets.tenant_keys,
+                "first_passwords": secrets.first_passwords,
+            },
             limits=core.billing,
-            networks=[args.networks.data, args.networks.apps],
-            health=Health(command=answers(f"http://127.0.0.1:{PORT}/health")),
-            env={"PYTHONPATH": CODE},
-            files={SETTINGS: settings(core), **service_code("billing")},
-            secret_files=secret_file(
-                {
-                    "pocketbase_password": secrets.services,
-                    "operator_key": secrets.operator_key,
-                    "tenant_keys": secrets.tenant_keys,
-                    "first_passwords": secrets.first_passwords,
-                }
-            ),
             listeners=[
                 Listener(address=args.config.host_gateway, host_port=core.billing.port, port=PORT)
             ],

@@ -2,22 +2,12 @@
 
 import pulumi
 
-from components.service import Health, Listener, Service, ServiceArgs, answers
-from core.deployment.part import (
-    CODE,
-    SETTINGS,
-    USER,
-    CorePartArgs,
-    secret_file,
-    service_code,
-    settings,
-)
+from components.service import Listener, Service
+from core.deployment.part import CorePartArgs, python_service
 from core.model import Core
 
 PEOPLE, CONTAINERS = 8090, 8091
 """Ports of the container, for each of whom it serves."""
-
-_FOLDERS = ("identity", "portal", "static", "templates", "texts")
 
 
 class Identity(pulumi.ComponentResource):
@@ -32,25 +22,17 @@ class Identity(pulumi.ComponentResource):
     ) -> None:
         core, secrets = args.core, args.secrets
         super().__init__("cloudfreedom:core:Identity", f"{core.slug}-identity", None, opts)
-        service = ServiceArgs(
-            part="identity",
-            image=args.image,
-            user=USER,
-            command=[
-                *("python3", "-m", "core.services.serve", str(PEOPLE), str(CONTAINERS)),
-            ],
+        service = python_service(
+            args,
+            "identity",
+            command=["python3", "-m", "core.services.serve", str(PEOPLE), str(CONTAINERS)],
+            folders=["identity", "portal", "static", "templates", "texts"],
+            secrets={
+                "pocketbase_password": secrets.services,
+                "client_secrets": secrets.client_secrets,
+                "storage_key": secrets.storage_key,
+            },
             limits=core.identity,
-            networks=[args.networks.data, args.networks.apps],
-            health=Health(command=answers(f"http://127.0.0.1:{PEOPLE}/health")),
-            env={"PYTHONPATH": CODE},
-            files={SETTINGS: settings(core), **service_code(*_FOLDERS)},
-            secret_files=secret_file(
-                {
-                    "pocketbase_password": secrets.services,
-                    "client_secrets": secrets.client_secrets,
-                    "storage_key": secrets.storage_key,
-                }
-            ),
             listeners=_listeners(core, args.config.host_gateway),
         )
         child = pulumi.ResourceOptions(parent=self)

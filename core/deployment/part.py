@@ -1,7 +1,7 @@
 """What every part of a core is made from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,19 @@ import pulumi
 
 from components.host import Host
 from components.network import Networks
+from components.service import Health, Listener, ServiceArgs, answers
 from components.volumes import Volumes
 from core.deployment.secrets import CoreSecrets
 from core.deployment.stack_config import CoreConfig
-from core.model import Budget, Core
+from core.model import Budget, Core, CoreTenant
 from images.catalog import Image
+from tenants.model import Service as Limits
+
+Json = dict[str, Any]
 
 USER = 65534  # `nobody` in the image
 POCKETBASE = "http://pocketbase:8090"
 CODE = "/opt/cloudfreedom"
-SETTINGS = "/etc/core/settings.json"
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -36,37 +39,17 @@ class CorePartArgs:
     image: Image
 
 
-def settings(core: Core) -> str:
-    """What `core.services.settings` reads."""
-    return json.dumps(
-        {
-            "name": core.name,
-            "public_url": core.public_url,
-            "internal_url": f"http://pocketbase-core:{core.identity.port}",
-            "pocketbase_url": POCKETBASE,
-            "currency": core.currency,
-            "session_seconds": core.identity.session,
-            "tenants": [
-                {
-                    "slug": tenant.slug,
-                    "name": tenant.name,
-                    "chat_url": str(tenant.chat_url).rstrip("/"),
-                    "default_budget": _budget(tenant.default_budget),
-                    "people": [
-                        {
-                            "email": person.email,
-                            "name": person.name,
-                            "role": person.role.value,
-                            "budget": _budget(person.budget),
-                        }
-                        for person in tenant.people
-                    ],
-                }
-                for tenant in core.tenants
-            ],
-        },
-        indent=2,
-    )
+def settings(core: Core) -> Json:
+    """What `core.services.settings` reads of a core."""
+    return {
+        "name": core.name,
+        "public_url": core.public_url,
+        "internal_url": f"http://pocketbase-core:{core.identity.port}",
+        "pocketbase_url": POCKETBASE,
+        "currency": core.currency,
+        "session_seconds": core.identity.session,
+        "tenants": [_tenant(tenant) for tenant in core.tenants],
+    }
 
 
 def code(*patterns: str) -> dict[str, str]:
@@ -83,21 +66,63 @@ def code(*patterns: str) -> dict[str, str]:
     }
 
 
-def service_code(*folders: str) -> dict[str, str]:
-    """What a Python process of the core needs: what all share, and its own folders."""
-    return code(
-        "core/__init__.py",
-        "core/services/*.py",
-        *(f"core/services/{folder}/**/*" for folder in folders),
-        "gateway/__init__.py",
-        "gateway/money.py",
+def python_service(
+    args: CorePartArgs,
+    part: str,
+    *,
+    command: Sequence[str],
+    folders: Sequence[str],
+    secrets: Mapping[str, pulumi.Input[Any]],
+    limits: Limits,
+    listeners: Sequence[Listener],
+) -> ServiceArgs:
+    """A process of `core/services`.
+
+    Args:
+        args: the core.
+        part: its name.
+        command: its process.
+        folders: its own ones there; the files beside them are for all processes.
+        secrets: what `core.services.settings` reads as such.
+        limits: memory and processors.
+        listeners: the ports it publishes; `/health` is asked at the first one's.
+    """
+    return ServiceArgs(
+        part=part,
+        image=args.image,
+        user=USER,
+        command=command,
+        limits=limits,
+        networks=[args.networks.data, args.networks.apps],
+        health=Health(command=answers(f"http://127.0.0.1:{listeners[0].port}/health")),
+        env={"PYTHONPATH": CODE},
+        files={
+            "/etc/core/settings.json": json.dumps(settings(args.core), indent=2),
+            **code("core/__init__.py", "gateway/__init__.py", "gateway/money.py"),
+            **code("core/services/*.py", *(f"core/services/{name}/**/*" for name in folders)),
+        },
+        secret_files={"core.json": pulumi.Output.secret(pulumi.Output.json_dumps(dict(secrets)))},
+        listeners=listeners,
     )
 
 
-def secret_file(content: Mapping[str, Any]) -> dict[str, pulumi.Output[str]]:
-    """What `core.services.settings` reads as a process's secrets."""
-    return {"core.json": pulumi.Output.secret(pulumi.Output.json_dumps(dict(content)))}
+def _tenant(tenant: CoreTenant) -> Json:
+    return {
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "chat_url": str(tenant.chat_url).rstrip("/"),
+        "default_budget": _budget(tenant.default_budget),
+        "people": [
+            {
+                "email": person.email,
+                "name": person.name,
+                "role": person.role.value,
+                "budget": _budget(person.budget),
+            }
+            for person in tenant.people
+        ],
+    }
 
 
-def _budget(budget: Budget | None) -> dict[str, str] | None:
+def _budget(budget: Budget | None) -> Json | None:
     return {"amount": f"{budget.amount:f}", "period": budget.period.value} if budget else None

@@ -35,7 +35,7 @@ def core(
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(core: Core) -> Iterator[Browser]:  # noqa: ARG001 - closed before another core comes up
     with chromium() as started:
         yield started
 
