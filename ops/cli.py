@@ -17,7 +17,7 @@ from images.catalog import ImageError
 from ops import demo as demo_tenant
 from ops.compose import ExportError
 from ops.doctor import examine
-from ops.export import export as export_tenant
+from ops.export import export as export_stack
 from ops.files import FileError
 from ops.keys import given_keys
 from ops.tools import CORE, ROOT
@@ -92,19 +92,25 @@ def doctor(
 
 @app.command()
 def export(
-    stack: Annotated[str, typer.Argument(help="Name of the tenant's file and stack")],
+    stack: Annotated[str, typer.Argument(help="Name of the file and stack")],
     to: Annotated[Path, typer.Option(help="Folder of the Compose project")],
     images: Annotated[
         Literal["official", "built"] | None, typer.Option(help="Instead of the stack's own")
     ] = None,
+    core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
 ) -> None:
     """Write a tenant as a Compose project; the secrets that are there stay the same.
 
     Keys come from variables: CLOUDFREEDOM_PROVIDER_KEY_OPENAI, CLOUDFREEDOM_BILLING_KEY,
-    CLOUDFREEDOM_LOGIN_SECRET.
+    CLOUDFREEDOM_LOGIN_SECRET. A core needs none.
     """
     with _told_to_people():
-        settings = {"images": images} if images else {}
-        exported = export_tenant(stack, root=ROOT, folder=to, settings=settings, keys=given_keys())
+        exported = export_stack(
+            stack,
+            root=CORE if core else ROOT,
+            folder=to,
+            settings={"images": images} if images else {},
+            keys={} if core else given_keys(),
+        )
         wait = f"--wait --wait-timeout {exported.wait_seconds}"
         typer.echo(f"cd {quote(str(exported.folder))} && docker compose up --detach {wait}")

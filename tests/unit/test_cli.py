@@ -106,3 +106,20 @@ def test_export_tells_what_to_run_whatever_is_wrong_with_another_stack(
     assert (finished.returncode, finished.stderr) == (0, "")
     assert finished.stdout.startswith(f"cd '{folder}' && docker compose up --detach --wait ")
     assert "image: cloudfreedom/redis:" in (folder / "compose.yaml").read_text(encoding="utf-8")
+
+
+def test_export_of_a_core(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "core"
+    finished = cloudfreedom(project, "export", "demo", "--core", "--to", str(folder))
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "container_name: core-pocketbase" in (folder / "compose.yaml").read_text("utf-8")
+    assert '"billing_key"' in (folder / "outputs.json").read_text("utf-8")
+
+
+def test_the_doctor_finds_no_engine(project: Path) -> None:
+    stack = "config:\n  cloudfreedom:dockerHost: tcp://127.0.0.1:9\n"
+    (project / "Pulumi.demo.yaml").write_text(stack, encoding="utf-8")
+    finished = cloudfreedom(project, "doctor", "demo")
+    assert finished.returncode == 1
+    assert finished.stdout.startswith("Docker at tcp://127.0.0.1:9: does not answer: ")
+    assert len(finished.stdout.splitlines()) == 1
