@@ -18,8 +18,9 @@ from uuid import uuid4
 import aiohttp
 
 from tests.core.billing import CHECK, LOG, Api, billing, event, key_of, told
-from tests.core.processes import POCKETBASE, AppProcess, PocketBaseProcess, Process
+from tests.core.processes import POCKETBASE, AppProcess, PocketBaseProcess
 from tests.core.superuser import Superuser
+from tests.process import Process
 
 ROUNDS = 7
 SECONDS = 4

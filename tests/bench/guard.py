@@ -16,6 +16,7 @@ import aiohttp
 import yaml
 from docker import DockerClient
 
+from ops.tools import host_gateway
 from tests.billing.client import BillingProcess
 from tests.e2e.conftest import Running, provider_container, running
 from tests.e2e.project import Project, free_ports
@@ -52,13 +53,13 @@ def guard(client: DockerClient, folder: Path, way: str) -> Iterator[str]:
 @contextmanager
 def sides(client: DockerClient, folder: Path, way: str) -> Iterator[Mapping[str, Running]]:
     """The same tenant with the guard, with nothing, and with the naive callback."""
-    bridge = str(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+    bridge = host_gateway(client)
     project = Project.new(folder / "project")
     with ExitStack() as stack:
         providers = stack.enter_context(provider_container(client, bridge))
         [port] = free_ports(1, address=bridge)
         billing = stack.enter_context(
-            BillingProcess(port, folder / "billing.sqlite", BILLING_KEY, host=bridge)
+            BillingProcess(folder=folder, key=BILLING_KEY, host=bridge, port=port)
         )
         ports = free_ports(6)
         files = [

@@ -28,12 +28,14 @@ MIB = 1024 * 1024
 
 def outbox(client: DockerClient) -> str:
     """One row of the report."""
-    with valkey(client) as port, tempfile.TemporaryDirectory() as folder:
-        [billing_port] = free_ports(1)
-        with BillingProcess(billing_port, Path(folder, "billing.sqlite"), "key") as billing:
-            for number in range(USERS):
-                billing.billing.user("bench", user(number)).budget("1000000")
-            return asyncio.run(measured(port, billing))
+    with (
+        valkey(client) as port,
+        tempfile.TemporaryDirectory() as folder,
+        BillingProcess(folder=Path(folder), key="key") as billing,
+    ):
+        for number in range(USERS):
+            billing.billing.user("bench", user(number)).budget("1000000")
+        return asyncio.run(measured(port, billing))
 
 
 async def measured(port: int, billing: BillingProcess) -> str:
@@ -98,7 +100,7 @@ def settings(billing: BillingProcess) -> Settings:
         tenant="bench",
         account="api@bench",
         billing=BillingSettings(
-            url=billing.base_url,
+            url=billing.url,
             check_path="/api/check-budget",
             log_path="/api/log-usage",
             batch=BATCH,

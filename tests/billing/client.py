@@ -1,16 +1,15 @@
 """What the tests say to the Billing API of `server.py`, and ask it; and its process."""
 
-import subprocess
 import sys
-import time
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
+
+from tests.process import Process
 
 from . import server
 from .server import Faults, Logged, Requests
@@ -59,62 +58,20 @@ class Billing:
         HTTP.delete(f"{self.base_url}/_control").raise_for_status()
 
 
-@dataclass
-class BillingProcess:
+@dataclass(kw_only=True)
+class BillingProcess(Process):
     """The server as a process of this machine; what it has logged outlives it."""
 
-    port: int
-    database: Path
     key: str
-    host: str = "127.0.0.1"
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-
-    @property
-    def base_url(self) -> str:
-        return f"http://{self.host}:{self.port}"
 
     @property
     def billing(self) -> Billing:
-        return Billing(self.base_url)
+        return Billing(self.url)
 
-    def start(self) -> None:
-        assert self._process is None, "it is started already"
-        command = [sys.executable, server.__file__, "--host", self.host, "--port", str(self.port)]
-        command += ["--database", str(self.database), "--key", self.key]
-        self._process = subprocess.Popen(command)
-        try:
-            self._wait_until_healthy(self._process)
-        except BaseException:
-            self.kill()
-            raise
+    def command(self) -> Sequence[str | Path]:
+        where = ["--host", self.host, "--port", str(self.port)]
+        database = str(self.folder / "billing.sqlite")
+        return [sys.executable, server.__file__, *where, "--database", database, "--key", self.key]
 
-    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            assert process.poll() is None, "the Billing API ended at once"
-            with suppress(httpx.TransportError):
-                HTTP.get(f"{self.base_url}/health").raise_for_status()
-                return
-            time.sleep(0.05)
-        raise AssertionError("the Billing API did not start")
-
-    def kill(self) -> None:
-        """As a crash does: without a word to anybody."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
-        self.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def health(self) -> str:
+        return "/health"

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from tests.core.billing import LOG, Api, Json, billing, event, key_of, told
-from tests.core.processes import AppProcess, PocketBaseProcess, Process
+from tests.core.processes import AppProcess, PocketBaseProcess
 from tests.core.superuser import NANOS, Superuser
+from tests.process import Process
 
 BLUE = told("blue", default_budget={"amount": "1000", "period": "never"})
 USERS = [f"person{number}@blue.example" for number in range(5)]

@@ -155,9 +155,8 @@ def billing_process(
 ) -> Iterator[BillingProcess]:
     """A Billing API on the host."""
     [port] = free_ports(1, address=bridge)
-    database = tmp_path_factory.mktemp("billing") / "billing.sqlite"
-    key = os.environ["CLOUDFREEDOM_BILLING_KEY"]
-    with BillingProcess(port, database, key, host=bridge) as process:
+    folder, key = tmp_path_factory.mktemp("billing"), os.environ["CLOUDFREEDOM_BILLING_KEY"]
+    with BillingProcess(folder=folder, key=key, host=bridge, port=port) as process:
         yield process
 
 

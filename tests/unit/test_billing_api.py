@@ -18,7 +18,6 @@ from pydantic import ValidationError as InvalidError
 
 from tests.billing import contract
 from tests.billing.client import Billing, BillingProcess
-from tests.e2e.project import free_ports
 
 Json = dict[str, Any]
 
@@ -54,7 +53,7 @@ class Api:
     def __init__(self, process: BillingProcess) -> None:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
         headers = {"X-API-Key": process.key}
-        self.http = httpx.Client(base_url=process.base_url, headers=headers, limits=limits)
+        self.http = httpx.Client(base_url=process.url, headers=headers, limits=limits)
 
     def post(self, path: str, body: object, **options: Any) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body)
@@ -73,8 +72,7 @@ class Api:
 
 
 def new_process(folder: Path) -> BillingProcess:
-    [port] = free_ports(1)
-    return BillingProcess(port, folder / "billing.sqlite", "hunter2")
+    return BillingProcess(folder=folder, key="hunter2")
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,7 @@ NOBODY = Limits(requests_per_minute=None, tokens_per_minute=None)
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[client.BillingProcess]:
-    [port] = free_ports(1)
-    database = tmp_path_factory.mktemp("billing") / "billing.sqlite"
-    with client.BillingProcess(port, database, KEY) as running:
+    with client.BillingProcess(folder=tmp_path_factory.mktemp("billing"), key=KEY) as running:
         yield running
 
 
