@@ -14,7 +14,7 @@ from components.redis import redis_url
 from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, Storage, answers, script
 from components.stack_config import Keys
-from tenants.model import Tenant
+from tenants.model import Tenant, public_url
 
 PORT = 8080
 _USER = 1000  # the image has no user of its own
@@ -45,7 +45,7 @@ class OpenWebUI(pulumi.ComponentResource):
     ) -> None:
         tenant = args.tenant
         super().__init__("cloudfreedom:tenant:OpenWebUI", f"{tenant.slug}-openwebui", None, opts)
-        self.url = public_url(tenant)
+        self.url = public_url(tenant.domain, tenant.bind, tenant.openwebui.port)
         self.admin_email = f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
         service = ServiceArgs(
             part="openwebui",
@@ -72,20 +72,14 @@ class OpenWebUI(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def public_url(tenant: Tenant) -> str:
-    """Where people open the chat."""
-    if tenant.domain:
-        return f"https://{tenant.domain}"
-    return f"http://{tenant.bind}:{tenant.openwebui.port}"
-
-
 def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
+    passwords = tenant.login is None or tenant.login.passwords
     switches = {
         # What the tenant's file says wins over what an admin once stored.
         "ENABLE_PERSISTENT_CONFIG": False,
         "ENABLE_SIGNUP": tenant.openwebui.signup,
-        "ENABLE_LOGIN_FORM": tenant.login is None or tenant.login.passwords,
-        "ENABLE_PASSWORD_AUTH": tenant.login is None or tenant.login.passwords,
+        "ENABLE_LOGIN_FORM": passwords,
+        "ENABLE_PASSWORD_AUTH": passwords,
         "BYPASS_MODEL_ACCESS_CONTROL": True,
         "ENABLE_FORWARD_USER_INFO_HEADERS": True,
         # Files go into the prompt whole: the image has no embedding model of its own.

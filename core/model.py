@@ -1,7 +1,6 @@
 """What a core is: the shape of its file, with every default."""
 
 from collections import Counter
-from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -9,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_validator
 
 from tenants.duration import Duration
-from tenants.model import Domain, MiB, Port, Section, Service, Slug
-from tenants.problem import Finding, refuse
+from tenants.model import Domain, MiB, Port, Section, Service, Slug, public_url
+from tenants.problem import Finding, refuse, repeated
 from tenants.text import matching
 
 CoreSlug = Annotated[
@@ -22,6 +21,8 @@ Email = Annotated[
     AfterValidator(str.lower),
 ]
 Currency = Annotated[str, *matching(r"[A-Z]{3}", "a currency's three letters, such as EUR")]
+_UNUSED = "one that is not used above"
+
 Amount = Annotated[Decimal, Field(ge=0, le=8_999_999, decimal_places=9)]
 
 
@@ -69,7 +70,7 @@ class CoreTenant(Section):
     @field_validator("people")
     @classmethod
     def _emails_differ(cls, people: list[Person]) -> list[Person]:
-        refuse(_repeated((person.email for person in people), "email"))
+        refuse(repeated((person.email for person in people), "email", _UNUSED))
         return people
 
 
@@ -118,14 +119,12 @@ class Core(Section):
     @property
     def public_url(self) -> str:
         """Where people's browsers find login and portal."""
-        return (
-            f"https://{self.domain}" if self.domain else f"http://{self.bind}:{self.identity.port}"
-        )
+        return public_url(self.domain, self.bind, self.identity.port)
 
     @field_validator("tenants")
     @classmethod
     def _slugs_differ(cls, tenants: list[CoreTenant]) -> list[CoreTenant]:
-        refuse(_repeated((tenant.slug for tenant in tenants), "slug"))
+        refuse(repeated((tenant.slug for tenant in tenants), "slug", _UNUSED))
         emails = [
             (tenant_at, person_at, person.email)
             for tenant_at, tenant in enumerate(tenants)
@@ -138,11 +137,3 @@ class Core(Section):
             if email in several
         )
         return tenants
-
-
-def _repeated(values: Iterable[str], name: str) -> Iterable[Finding]:
-    seen: set[str] = set()
-    for index, value in enumerate(values):
-        if value in seen:
-            yield Finding((index, name), value, "one that is not used above")
-        seen.add(value)

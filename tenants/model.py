@@ -23,7 +23,7 @@ from pydantic import (
 
 from tenants.duration import Duration
 from tenants.prices import price_problem
-from tenants.problem import NEEDED, Finding, refuse
+from tenants.problem import NEEDED, Finding, refuse, repeated
 from tenants.text import matching
 
 DEMO_MODEL = "demo-model"
@@ -292,12 +292,7 @@ class LiteLLM(Service):
     @field_validator("models", "keys")
     @classmethod
     def _names_differ(cls, named: list[Named]) -> list[Named]:
-        names = [each.name for each in named]
-        refuse(
-            Finding((index, "name"), name, "a name not used above")
-            for index, name in enumerate(names)
-            if name in names[:index]
-        )
+        refuse(repeated((each.name for each in named), "name", "a name not used above"))
         return named
 
     @field_validator("fallbacks", "context_window_fallbacks")
@@ -396,6 +391,11 @@ class Login(Section):
     passwords: bool = Field(
         False, description="Whether accounts of Open WebUI's own, such as its first admin's, stay"
     )
+
+
+def public_url(domain: str | None, bind: IPvAnyAddress, port: int) -> str:
+    """Where people open what listens on a port of the host, and may have a name behind TLS."""
+    return f"https://{domain}" if domain else f"http://{bind}:{port}"
 
 
 class Tenant(Section):

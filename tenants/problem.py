@@ -1,7 +1,7 @@
 """What is wrong in a tenant file, in the words of the person who wrote it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -60,6 +60,15 @@ def refuse(findings: Iterable[Finding]) -> None:
     context: dict[str, Any] = {"findings": tuple(findings)}
     if context["findings"]:
         raise PydanticCustomError("findings", "see the findings", context)
+
+
+def repeated(values: Iterable[str], name: str, allowed: str) -> Iterator[Finding]:
+    """The items of a list whose `name` has a value that stands above already."""
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Finding((index, name), value, allowed)
+        seen.add(value)
 
 
 def not_yaml(file: str, error: yaml.YAMLError | ValueError) -> Problem:

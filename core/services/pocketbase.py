@@ -142,10 +142,6 @@ class PocketBase:
             raise NotFoundError(f"there is none such in {collection}")
         return found[0]
 
-    async def view(self, collection: str, id_: str, *, token: str | None = None) -> Record:
-        """A record."""
-        return await self._record("GET", _records(collection, id_), token)
-
     async def create(
         self, collection: str, fields: Mapping[str, object], *, token: str | None = None
     ) -> Record:
@@ -181,9 +177,9 @@ class PocketBase:
             return record
         return await self.update(collection, record["id"], fields)
 
-    async def delete(self, collection: str, id_: str, *, token: str | None = None) -> None:
+    async def delete(self, collection: str, id_: str) -> None:
         """Take a record away; of many who do so at once, one gets no `NotFoundError`."""
-        await self._ask("DELETE", _records(collection, id_), token)
+        await self._ask("DELETE", _records(collection, id_), None)
 
     async def check_password(self, email: str, password: str) -> Record:
         """The verified person whose e-mail and password these are.

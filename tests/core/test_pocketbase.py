@@ -53,7 +53,7 @@ def test_the_client_makes_finds_changes_and_takes_away(
     async def work(client: PocketBase) -> None:
         fields = {"tenant": demo["id"], "user": "ann", "period": "never", "amount": 5}
         made = await client.create("budgets", fields)
-        assert await client.view("budgets", made["id"]) == made
+        assert await client.first("budgets", "id = {id}", {"id": made["id"]}) == made
         assert await client.first("budgets", "tenant.slug = {t}", {"t": demo["slug"]}) == made
         assert await client.list("budgets", "tenant.slug = {t}", {"t": other["slug"]}) == []
         changed = await client.update("budgets", made["id"], {"amount": 6})
@@ -70,7 +70,7 @@ def test_the_client_makes_finds_changes_and_takes_away(
         with pytest.raises(NotFoundError):
             await client.delete("budgets", made["id"])
         with pytest.raises(NotFoundError):
-            await client.view("budgets", made["id"])
+            await client.first("budgets", "id = {id}", {"id": made["id"]})
         with pytest.raises(NotFoundError):
             await client.first("budgets", "tenant = {t}", {"t": demo["id"]})
 
@@ -101,7 +101,7 @@ def test_the_client_acts_for_a_person(pocketbase: PocketBaseProcess, superuser: 
         token = await client.impersonate(ann["id"], 60)
         assert await client.list("users", token=token) == [ann]
         with pytest.raises(NotFoundError):
-            await client.view("users", bob["id"], token=token)
+            await client.first("users", "id = {id}", {"id": bob["id"]}, token=token)
         with pytest.raises(RefusedError) as refused:
             await client.create("tenants", {"slug": "mine", "name": "Mine"}, token=token)
         assert refused.value.status == 403
