@@ -9,13 +9,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter
 
+from tests.connections import ONE_A_REQUEST
 from tests.process import Process
 
 from . import server
 from .server import Faults, Logged, Requests
 
 # One for all: it takes longer to make than to use.
-HTTP = httpx.Client(timeout=60)
+HTTP = httpx.Client(limits=ONE_A_REQUEST, timeout=60)
 EVENTS = TypeAdapter(list[Logged])
 
 

@@ -10,6 +10,7 @@ import httpx
 
 from core.services.settings import BillingSecrets, Settings, Tenant
 from tests.billing import contract
+from tests.connections import ONE_A_REQUEST
 from tests.core.processes import AppProcess, PocketBaseProcess
 
 Json = dict[str, Any]
@@ -89,9 +90,11 @@ class Api:
 
     def __init__(self, process: AppProcess, tenant: str) -> None:
         self.tenant = tenant
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
         self.http = httpx.Client(
-            base_url=process.url, headers={"X-API-Key": key_of(tenant)}, limits=limits, timeout=30
+            base_url=process.url,
+            headers={"X-API-Key": key_of(tenant)},
+            limits=ONE_A_REQUEST,
+            timeout=30,
         )
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Any, Self
 import httpx
 
 from core.services.settings import SUPERUSER
+from tests.connections import ONE_A_REQUEST
 
 Record = dict[str, Any]
 
@@ -17,8 +18,7 @@ class Superuser:
     """Close it by leaving its context."""
 
     def __init__(self, url: str, password: str) -> None:
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
-        self.http = httpx.Client(base_url=url, limits=limits, timeout=30)
+        self.http = httpx.Client(base_url=url, limits=ONE_A_REQUEST, timeout=30)
         path = "/api/collections/_superusers/auth-with-password"
         answer = self.http.post(path, json={"identity": SUPERUSER, "password": password})
         self.http.headers["Authorization"] = answer.raise_for_status().json()["token"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from tests.connections import ONE_A_REQUEST
 from tests.e2e.conftest import Running
 
 
@@ -14,6 +15,7 @@ def client(running: Running, key: str | None = None) -> httpx.Client:
     return httpx.Client(
         base_url=running.api,
         headers={"Authorization": f"Bearer {key or running.key}"},
+        limits=ONE_A_REQUEST,
         timeout=60,
     )
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError as InvalidError
 
 from tests.billing import contract
 from tests.billing.client import Billing, BillingProcess
+from tests.connections import ONE_A_REQUEST
 
 Json = dict[str, Any]
 
@@ -51,9 +52,8 @@ class Api:
     """The endpoints as a gateway calls them; whatever they answer must follow the contract."""
 
     def __init__(self, process: BillingProcess) -> None:
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
         headers = {"X-API-Key": process.key}
-        self.http = httpx.Client(base_url=process.url, headers=headers, limits=limits)
+        self.http = httpx.Client(base_url=process.url, headers=headers, limits=ONE_A_REQUEST)
 
     def post(self, path: str, body: object, **options: Any) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body)
