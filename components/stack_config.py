@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pulumi
 import yaml
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from components.litellm_config import provider_key_env
+from images.catalog import Source
 from tenants.file import section
 from tenants.model import Tenant
 from tenants.problem import in_words
@@ -64,7 +65,7 @@ class Deployment(Section):
     """Where anything is deployed, and from which images."""
 
     docker_host: DockerHost = LOCAL_DOCKER
-    images: Literal["official", "built"] = "official"
+    images: Source = "official"
     image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
 
 

@@ -1,4 +1,4 @@
-"""Builds the images that are missing, from Debian's and Python's package mirrors alone.
+"""Builds the images that are missing, from Debian's and Python's packages.
 
 What a build needs of this machine (mirrors, proxies, certificates) is the folder `machine` of
 its context. A recipe copies it into its first stage and deletes it there, and only then copies
@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from argparse import ArgumentParser
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
@@ -18,11 +19,12 @@ from pathlib import Path
 from shlex import quote
 from tempfile import NamedTemporaryFile
 from time import monotonic
+from typing import get_args
 
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from images.catalog import RECIPES, Catalog, load_catalog, recipe_hash
+from images.catalog import RECIPES, Catalog, Source, load_catalog
 
 _BASE = RECIPES / "base"
 _SHOWN_LINES = 20
@@ -31,12 +33,12 @@ _PIP_FILES = ("/etc/pip.conf", Path("~/.config/pip/pip.conf").expanduser())
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "cert")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # Whatever apt leaves behind goes with the folder. Without a terminal dpkg draws no progress bars.
-_APT = """
+_APT = b"""
 Dpkg::Use-Pty "false";
-Dir::Etc::SourceList "/machine/sources.list";
 Dir::State "/machine";
 Dir::Cache "/machine";
 """
+_MACHINES_MIRRORS = b'Dir::Etc::SourceList "/machine/sources.list";\n'
 
 
 class BuildError(Exception):
@@ -46,19 +48,23 @@ class BuildError(Exception):
 def build_missing(
     client: docker.DockerClient, catalog: Catalog, report: Callable[[str], None]
 ) -> None:
-    """Builds every image of the catalog that is built and that the engine does not have."""
+    """Builds every image of the catalog that is built and that the engine does not have.
+
+    Raises:
+        BuildError: one cannot be built.
+    """
+    base = catalog.base
     built = {part: image.reference for part, image in catalog if image.source == "built"}
     missing = {part: name for part, name in built.items() if not _has(client, name)}
     if not missing:
         return
-    base = f"cloudfreedom/base:trixie-{recipe_hash('base')}"
-    if not _has(client, base):
-        with _reported(report, base):
-            _import_base(client, base)
-    machine = _machine()
+    if missing.pop("base", None):
+        with _reported(report, base.reference):
+            _import_base(client, base.reference)
+    machine = _machine(base.source)
     for part, reference in missing.items():
         with _reported(report, reference):
-            _build(client, _context(part, machine), base, reference)
+            _build(client, _context(part, machine), base.reference, reference)
     _remove_stages(client)
 
 
@@ -128,16 +134,19 @@ def _context(part: str, machine: Mapping[str, bytes]) -> BytesIO:
     return context
 
 
-def _machine() -> dict[str, bytes]:
-    """What a build needs of this machine, by the name it has in the folder `machine`."""
+def _machine(base: Source) -> dict[str, bytes]:
+    """What a build needs of this machine, by the name it has in the folder `machine`.
+
+    The official base knows Debian's mirrors; the built one has none but this machine's.
+    """
     pip = _pip_settings()
     certificates = Path(pip.pop("PIP_CERT", _CERTIFICATES))
     environment = {"APT_CONFIG": "/machine/apt.conf", "DEBIAN_FRONTEND": "noninteractive"}
     environment |= {name: os.environ[name] for name in _PROXIES if name in os.environ} | pip
-    files = {
-        "apt.conf": _debian("settings") + _APT.encode(),
-        "sources.list": _debian("sources"),
-    }
+    files = {"apt.conf": _APT}
+    if base == "built":
+        files["apt.conf"] += _debian("settings") + _MACHINES_MIRRORS
+        files["sources.list"] = _debian("sources")
     if certificates.exists():
         files["ca.crt"] = certificates.read_bytes()
         environment |= dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE"), "/machine/ca.crt")
@@ -163,8 +172,11 @@ def _pip_settings() -> dict[str, str]:
 
 def main() -> None:
     """Builds what is missing, for `python -m images.build`."""
+    parser = ArgumentParser(description=main.__doc__)
+    parser.add_argument("source", choices=get_args(Source), help="what the stack's `images` says")
+    source: Source = parser.parse_args().source
     try:
-        build_missing(docker.from_env(), load_catalog("built"), print)
+        build_missing(docker.from_env(), load_catalog(source), print)
     except (BuildError, DockerException) as error:
         sys.exit(str(error))
 

@@ -43,8 +43,9 @@ class Image(_Data):
 
 
 class Catalog(_Data):
-    """The image of each part of a tenant, and the one of the core."""
+    """The image of each part of a tenant, the one of the core, and what images are built on."""
 
+    base: Image
     postgres: Image
     redis: Image
     litellm: Image
@@ -92,6 +93,7 @@ class _Entry(_Data):
 
 
 class _File(_Data):
+    base: _Entry
     postgres: _Entry
     redis: _Entry
     litellm: _Entry

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pulumi
 import typer
@@ -13,7 +13,7 @@ import typer
 from components.stack_config import docker_hosts
 from core.model import Core
 from images.build import BuildError
-from images.catalog import ImageError
+from images.catalog import ImageError, Source
 from ops import demo as demo_tenant
 from ops.compose import ExportError
 from ops.doctor import examine
@@ -94,9 +94,7 @@ def doctor(
 def export(
     stack: Annotated[str, typer.Argument(help="Name of the file and stack")],
     to: Annotated[Path, typer.Option(help="Folder of the Compose project")],
-    images: Annotated[
-        Literal["official", "built"] | None, typer.Option(help="Instead of the stack's own")
-    ] = None,
+    images: Annotated[Source | None, typer.Option(help="Instead of the stack's own")] = None,
     core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
 ) -> None:
     """Write a tenant as a Compose project; the secrets that are there stay the same.

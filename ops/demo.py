@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
 from rich.console import Console
 
 from images.build import build_missing
-from images.catalog import Catalog, load_catalog
+from images.catalog import Catalog, Source, load_catalog
 from ops.keys import given_keys
 from ops.tools import (
     CORE,
@@ -33,8 +32,6 @@ FOLDER = ROOT / ".cloudfreedom"
 _PULUMI, _COMPOSE = FOLDER / STACK / "pulumi", FOLDER / STACK / "compose"
 _REGISTRY_SECONDS = 5
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-Source = Literal["official", "built"]
 
 _console = Console(highlight=False, soft_wrap=True)
 

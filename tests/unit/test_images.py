@@ -179,7 +179,8 @@ def engine(*, lacking: set[str], steps: list[dict[str, str]]) -> MagicMock:
 
 
 def test_only_missing_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_machine", lambda: {"env": b"export PIP_CERT=/machine/ca.crt\n"})
+    environment = b"export PIP_CERT=/machine/ca.crt\n"
+    monkeypatch.setattr(build, "_machine", lambda base: {"env": environment})
     client = engine(lacking={"litellm"}, steps=[{"stream": "fine"}])
     reports: list[str] = []
     build.build_missing(client, load_catalog("built"), reports.append)
@@ -200,16 +201,24 @@ def test_nothing_is_built_when_nothing_is_missing() -> None:
     client.api.build.assert_not_called()
 
 
-def test_official_images_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_machine", dict)
-    client = engine(lacking={"litellm-non_root", "core"}, steps=[{"stream": "fine"}])
+def test_of_the_official_images_only_the_cores_is_built_on_any_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(build, "_debian", lambda subject: pytest.fail("it is no Debian"))
+    client = engine(lacking={"debian", "litellm-non_root", "core"}, steps=[{"stream": "fine"}])
     build.build_missing(client, load_catalog("official"), print)
     [called] = client.api.build.call_args_list
     assert called.kwargs["tag"] == load_catalog("built").core.reference
+    assert called.kwargs["buildargs"] == {"BASE": "docker.io/library/debian:13.8-slim"}
+    with tarfile.open(fileobj=called.kwargs["fileobj"]) as context:
+        settings = context.extractfile("machine/apt.conf")
+        assert settings
+        assert b"SourceList" not in settings.read()
+        assert "machine/sources.list" not in context.getnames()
 
 
 def test_a_failed_build_shows_its_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_machine", dict)
+    monkeypatch.setattr(build, "_machine", lambda base: {})
     steps = [{"stream": f"line {number}\n"} for number in range(100)]
     client = engine(lacking={"redis"}, steps=[*steps, {"error": "returned a non-zero code: 100"}])
     with pytest.raises(build.BuildError) as raised:
