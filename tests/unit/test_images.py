@@ -180,7 +180,7 @@ def engine(*, lacking: set[str], steps: list[dict[str, str]]) -> MagicMock:
 
 def test_only_missing_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = b"export PIP_CERT=/machine/ca.crt\n"
-    monkeypatch.setattr(build, "_machine", lambda base: {"env": environment})
+    monkeypatch.setattr(build, "_machine", lambda _: {"env": environment})
     client = engine(lacking={"litellm"}, steps=[{"stream": "fine"}])
     reports: list[str] = []
     build.build_missing(client, load_catalog("built"), reports.append)
@@ -204,7 +204,7 @@ def test_nothing_is_built_when_nothing_is_missing() -> None:
 def test_of_the_official_images_only_the_cores_is_built_on_any_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(build, "_debian", lambda subject: pytest.fail("it is no Debian"))
+    monkeypatch.setattr(build, "_debian", lambda _: pytest.fail("it is no Debian"))
     client = engine(lacking={"debian", "litellm-non_root", "core"}, steps=[{"stream": "fine"}])
     build.build_missing(client, load_catalog("official"), print)
     [called] = client.api.build.call_args_list
@@ -218,7 +218,7 @@ def test_of_the_official_images_only_the_cores_is_built_on_any_machine(
 
 
 def test_a_failed_build_shows_its_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_machine", lambda base: {})
+    monkeypatch.setattr(build, "_machine", lambda _: {})
     steps = [{"stream": f"line {number}\n"} for number in range(100)]
     client = engine(lacking={"redis"}, steps=[*steps, {"error": "returned a non-zero code: 100"}])
     with pytest.raises(build.BuildError) as raised:
