@@ -110,10 +110,12 @@ def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -
         ImageError: with one sentence for each image that must not run.
     """
     entries = dict(_File.model_validate(yaml.safe_load((RECIPES / "images.yaml").read_text())))
+    # Nothing runs the base.
+    running = [part for part in entries if part != "base"]
     problems = [
-        f"There is no image {part!r} to override, only {', '.join(entries)}."
+        f"There is no image {part!r} to override, only {', '.join(running)}."
         for part in overrides
-        if part not in entries
+        if part not in running
     ]
     images: dict[str, Image] = {}
     for part, entry in entries.items():
