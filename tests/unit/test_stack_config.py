@@ -130,7 +130,7 @@ def test_a_stack_without_a_tenant_file() -> None:
     ('{"postgres": "postgres:18.1", "redis": "valkey"}',
      ["postgres: version 18.1 is refused, because it keeps its data in another folder",
       "redis: 'valkey' is no reference of an image with its version."]),
-    ('{"chat": "chat:1.2.3"}', ["There is no image 'chat' to override, only postgres, redis,"]),
+    ('{"base": "debian:13.8"}', ["There is no image 'base' to override, only postgres, redis,"]),
 ])  # fmt: skip
 def test_an_image_that_must_not_run(overrides: str, problems: list[str]) -> None:
     refused = refusal("demo", {"imageOverrides": overrides})
