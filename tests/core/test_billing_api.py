@@ -342,6 +342,21 @@ def test_the_same_event_at_once_is_counted_once(api: Api, superuser: Superuser, 
     assert api.used(ann) == Decimal("0.000000125")
 
 
+def test_events_that_share_a_transaction_have_answers_of_their_own(
+    api: Api, superuser: Superuser, ann: str, eve: str
+) -> None:
+    """Also when all together are more than PocketBase reads at once."""
+    events = [api.event(user, model="x" * 1_500_000) for user in (ann, eve, ann, ann)]
+    events += [api.event(user) for user in (ann, eve) * 20]
+    with ThreadPoolExecutor(len(events)) as pool:
+        answers = list(pool.map(api.log, events))
+
+    assert [answer.status_code for answer in answers] == [
+        200 if event["user_id"] == ann else 404 for event in events
+    ]
+    assert [len(logs(superuser, user)) for user in (ann, eve)] == [23, 0]
+
+
 # --- What is not understood
 
 

@@ -9,9 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from core.services.billing import budgets, keys, provisioning, usage
+from core.services.billing import budgets, keys, provisioning
 from core.services.billing.contract import ApiError, check_in, not_understood, usage_in
 from core.services.billing.seed import seed
+from core.services.billing.usage import UsageLog
 from core.services.pocketbase import (
     AwayError,
     NotFoundError,
@@ -50,6 +51,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     password = billing_secrets().pocketbase_password
     async with PocketBase(settings().pocketbase_url, password) as pocketbase:
         app.state.pocketbase = pocketbase
+        app.state.usage_log = UsageLog(pocketbase)
         seeding = asyncio.create_task(seed(pocketbase))
         yield
         seeding.cancel()
@@ -79,7 +81,7 @@ async def log_usage(request: Request) -> Response:
     given = usage_in(await _body(request))
     events = given if isinstance(given, list) else [given]
     keys.check_tenants(tenant, {event.tenant_id for event in events})
-    return JSONResponse(await usage.log(request.app.state.pocketbase, given))
+    return JSONResponse(await request.app.state.usage_log.add(given))
 
 
 async def _answer(request: Request, error: Exception) -> Response:
