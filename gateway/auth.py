@@ -16,7 +16,7 @@ from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAut
 from litellm.proxy.common_utils.http_parsing_utils import read_request_body
 
 from gateway import refusal
-from gateway.request import PARAMETERS, RequestError, check_body
+from gateway.allowed import PARAMETERS, RequestError, check_body
 from gateway.settings import ApiKey, settings
 
 USER_HEADER = "x-openwebui-user-jwt"

@@ -22,16 +22,17 @@ from litellm.proxy._types import ProxyException, UserAPIKeyAuth
 from redis.exceptions import RedisError
 
 from gateway import refusal
+from gateway.allowed import RequestError, check
 from gateway.auth import payer
 from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
 from gateway.budgets import Budgets
+from gateway.estimate import Estimate, Request, limit_answer
 from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS, exposition
 from gateway.money import from_float, with_markup
 from gateway.prices import Model, dearest
 from gateway.reach import Reach
-from gateway.request import Estimate, Request, RequestError, check, limit_answer
 from gateway.sender import connect
 from gateway.settings import Settings, settings
 
