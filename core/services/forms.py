@@ -14,6 +14,10 @@ class ForgedFormError(Exception):
     """The form is not from a page that this browser was given, or that page is too old."""
 
 
+class RepeatedFieldError(Exception):
+    """The form has a field more than once."""
+
+
 @dataclass(frozen=True)
 class Visitor:
     """A browser, signed in or not.
@@ -51,6 +55,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
     Raises:
         ForgedFormError: it did not.
+        RepeatedFieldError: it has a field more than once.
     """
     fields = await read_fields(request)
     visitor = Visitor.of(request)  # one that is not known has a secret that nobody knows
@@ -63,6 +68,12 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 async def read_fields(request: Request) -> dict[str, str]:
-    """The fields of a form, whoever sent it."""
+    """The fields of a form, whoever sent it.
+
+    Raises:
+        RepeatedFieldError: it has a field more than once.
+    """
     form = await request.form(max_files=0, max_fields=20, max_part_size=8192)
+    if len(form) != len(form.multi_items()):
+        raise RepeatedFieldError
     return {name: value for name, value in form.items() if isinstance(value, str)}

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from core.services.door import FOR_PROGRAMS, Door
-from core.services.forms import ForgedFormError
+from core.services.forms import ForgedFormError, RepeatedFieldError
 from core.services.identity import exchange
 from core.services.identity import routes as identity
 from core.services.language import texts_for
@@ -34,6 +34,7 @@ def create() -> ASGIApp:
     app.exception_handler(exchange.OAuthError)(exchange.explain)
     app.exception_handler(PageError)(_explain)
     app.exception_handler(ForgedFormError)(_forged)
+    app.exception_handler(RepeatedFieldError)(_bad_request)
     app.exception_handler(RequestValidationError)(_bad_request)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(AwayError)(_away)
@@ -71,7 +72,7 @@ async def _forged(request: Request, _: ForgedFormError) -> Response:
     return _error(request, 403, "forged_form", back=back)
 
 
-async def _bad_request(request: Request, _: RequestValidationError) -> Response:
+async def _bad_request(request: Request, _: Exception) -> Response:
     return _error(request, 400, "bad_request")
 
 

@@ -21,6 +21,7 @@ from oauthlib.oauth2 import MismatchingStateError
 
 from tests.core.chat import Chat
 from tests.core.identity import Identity, Visitor
+from tests.core.superuser import Record
 
 VERIFIER = "a-verifier-of-the-tests-that-is-long-enough-to-be-one"
 
@@ -67,7 +68,14 @@ def code_of(visitor: Visitor, chat: Chat, **change: str | None) -> str:
 def exchange(
     identity: Identity, chat: Chat, code: str, change: Change = RIGHT, headers: Change = RIGHT
 ) -> httpx.Response:
-    right = {
+    url = f"{identity.internal_url}/token"
+    form = changed(exchange_form(chat, code), change)
+    encoded = {name.encode(): value.encode() for name, value in changed({}, headers).items()}
+    return httpx.post(url, data=form, headers=encoded)
+
+
+def exchange_form(chat: Chat, code: str) -> dict[str, str]:
+    return {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": chat.redirect_uri,
@@ -75,9 +83,18 @@ def exchange(
         "client_id": chat.slug,
         "client_secret": chat.secret,
     }
-    url = f"{identity.internal_url}/token"
-    encoded = {name.encode(): value.encode() for name, value in changed({}, headers).items()}
-    return httpx.post(url, data=changed(right, change), headers=encoded)
+
+
+def stored(identity: Identity, code: str) -> Record:
+    hashed = hashlib.sha256(code.encode()).hexdigest()
+    [record] = identity.superuser.list("oidc_codes", "code_hash = {hash}", hash=hashed)
+    return record
+
+
+def pass_seconds(identity: Identity, code: str, seconds: int) -> None:
+    record = stored(identity, code)
+    earlier = record["expires_at"] - seconds
+    identity.superuser.update("oidc_codes", record, expires_at=earlier)
 
 
 def userinfo(identity: Identity, token: str) -> httpx.Response:
@@ -252,16 +269,32 @@ def test_a_code_is_refused(
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier", "client_id", "scope"])
+def test_nothing_may_be_said_twice_with_a_code(
+    identity: Identity, visitor: Visitor, name: str
+) -> None:
+    code = code_of(visitor, identity.acme)
+    form = exchange_form(identity.acme, code)
+    twice = {**form, name: [form.get(name, "openid")] * 2}
+    answer = httpx.post(f"{identity.internal_url}/token", data=twice)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert exchange(identity, identity.acme, code).is_success, "the code is not lost"
+
+
 def test_a_verifier_cannot_be_guessed(identity: Identity, visitor: Visitor) -> None:
     code = code_of(visitor, identity.acme)
     assert exchange(identity, identity.acme, code, {"code_verifier": "wrong"}).is_error
     assert exchange(identity, identity.acme, code).json()["error"] == "invalid_grant"
 
 
-def test_a_code_that_is_used_twice_ends_its_session(identity: Identity, visitor: Visitor) -> None:
+@pytest.mark.parametrize("seconds", [0, 60, 3600])
+def test_a_code_that_is_used_twice_ends_its_session(
+    identity: Identity, visitor: Visitor, seconds: int
+) -> None:
     code = code_of(visitor, identity.acme)
     token = exchange(identity, identity.acme, code).json()["access_token"]
     assert userinfo(identity, token).status_code == 200
+    pass_seconds(identity, code, seconds)
     again = exchange(identity, identity.acme, code)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
     assert userinfo(identity, token).status_code == 401
@@ -289,10 +322,8 @@ def test_a_code_is_of_no_use_to_another_client(identity: Identity, visitor: Visi
 
 def test_a_code_lasts_a_minute(identity: Identity, visitor: Visitor) -> None:
     code = code_of(visitor, identity.acme)
-    hashed = hashlib.sha256(code.encode()).hexdigest()
-    [record] = identity.superuser.list("oidc_codes", "code_hash = {hash}", hash=hashed)
-    assert 55 <= record["expires_at"] - time.time() <= 60
-    identity.superuser.update("oidc_codes", record, expires_at=int(time.time()))
+    assert 55 <= stored(identity, code)["expires_at"] - time.time() <= 60
+    pass_seconds(identity, code, 60)
     assert exchange(identity, identity.acme, code).json()["error"] == "invalid_grant"
 
 

@@ -54,16 +54,19 @@ async def issue(pocketbase: PocketBase, grant: Grant) -> str:
 async def redeem(
     pocketbase: PocketBase, client: Client, *, code: str, redirect_uri: str, verifier: str
 ) -> Grant:
-    """What a code stands for. It is used up by that, or by a try with a wrong verifier.
+    """What a code stands for. It is used up by any try of its client, also by one in vain.
 
     Raises:
         BadCodeError: it does not count. If it was used before, it was stolen, by the first or by
             the second who used it, and its session ends.
     """
     record = await _find(pocketbase, code)
-    if record is None or record["client"] != client.id or record["expires_at"] <= time.time():
-        raise BadCodeError("the code is unknown or too old")
+    if record is None or record["client"] != client.id:
+        raise BadCodeError("the code is unknown")
+    # First of all, since a second use tells of a theft however late it comes.
     await _use(pocketbase, record)
+    if record["expires_at"] <= time.time():
+        raise BadCodeError("the code is too old")
     if redirect_uri != record["redirect_uri"]:
         raise BadCodeError("the code was for another redirect_uri")
     if not hmac.compare_digest(_challenge(verifier), record["challenge"].encode()):

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from core.services.forms import read_fields
+from core.services.forms import RepeatedFieldError, read_fields
 from core.services.identity import codes, tokens
 from core.services.identity.clients import Client, find_client
 from core.services.identity.sessions import Person, person_of
@@ -33,7 +33,10 @@ class OAuthError(Exception):
 async def token(request: Request) -> Response:
     """Tokens for a code."""
     pocketbase: PocketBase = request.app.state.pocketbase
-    given = await read_fields(request)
+    try:
+        given = await read_fields(request)
+    except RepeatedFieldError:
+        raise OAuthError("invalid_request", "a parameter is repeated") from None
     client = _client(request, given)
     if given.get("grant_type") != "authorization_code":
         raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code")
