@@ -1,9 +1,9 @@
 """A client of PocketBase, as the superuser of our services, or as somebody for whom it acts."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeAlias
@@ -16,6 +16,7 @@ Record: TypeAlias = dict[str, Any]
 Records: TypeAlias = list[Record]
 
 _SECONDS = 10
+_PAGE = 1000  # records; PocketBase has no longer pages
 
 # It writes one after the other anyway, and has 15 runtimes ready for its hooks: whoever of two
 # services asks for more makes it build one for each request, which takes longer than to wait.
@@ -93,7 +94,7 @@ class PocketBase:
         sort: str = "",
         expand: str = "",
         page: int = 1,
-        per_page: int = 500,
+        per_page: int = _PAGE,
         token: str | None = None,
     ) -> Records:
         """Records of a page; `{name}` in the filter stands for the value of that name.
@@ -118,29 +119,41 @@ class PocketBase:
         return list(answer["items"])
 
     async def list_all(
-        self, collection: str, filter_: str = "", values: Mapping[str, str] = MappingProxyType({})
-    ) -> Records:
-        """The records of all pages."""
-        found: Records = []
-        page = 1
-        while records := await self.list(collection, filter_, values, sort="id", page=page):
-            found += records
-            page += 1
-        return found
-
-    async def first(
         self,
         collection: str,
-        filter_: str,
+        filter_: str = "",
         values: Mapping[str, str] = MappingProxyType({}),
         *,
         token: str | None = None,
-    ) -> Record:
-        """The record that a filter is about."""
-        found = await self.list(collection, filter_, values, per_page=1, token=token)
-        if not found:
-            raise NotFoundError(f"there is none such in {collection}")
-        return found[0]
+    ) -> Records:
+        """The records of all pages."""
+        found: Records = []
+        for page in itertools.count(1):
+            part = await self.list(
+                collection, filter_, values, sort="id", page=page, per_page=_PAGE, token=token
+            )
+            found += part
+            if len(part) < _PAGE:
+                break
+        return found
+
+    async def find(
+        self,
+        collection: str,
+        filter_: str = "",
+        values: Mapping[str, str] = MappingProxyType({}),
+        *,
+        expand: str = "",
+        token: str | None = None,
+    ) -> Record | None:
+        """The one record that a filter is about, if it is there."""
+        found = await self.list(collection, filter_, values, expand=expand, per_page=1, token=token)
+        return found[0] if found else None
+
+    async def find_by_key(self, collection: str, key: Mapping[str, str]) -> Record | None:
+        """The one record whose fields have the values of a key, if it is there."""
+        filter_ = " && ".join(f"{name} = {{{name}}}" for name in key)
+        return await self.find(collection, filter_, key)
 
     async def create(
         self, collection: str, fields: Mapping[str, object], *, token: str | None = None
@@ -158,15 +171,15 @@ class PocketBase:
         self, collection: str, key: Mapping[str, str], fields: Mapping[str, object]
     ) -> Record:
         """The one record with a key, made now if there is none; many may want it at once."""
-        question = " && ".join(f"{name} = {{{name}}}" for name in key)
-        with suppress(NotFoundError):
-            return await self.first(collection, question, key)
+        if found := await self.find_by_key(collection, key):
+            return found
         try:
             return await self.create(collection, {**key, **fields})
         except RefusedError as error:
-            if not error.is_taken:
+            found = await self.find_by_key(collection, key) if error.is_taken else None
+            if found is None:
                 raise
-            return await self.first(collection, question, key)
+            return found
 
     async def put(
         self, collection: str, key: Mapping[str, str], fields: Mapping[str, object]

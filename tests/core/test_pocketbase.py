@@ -53,8 +53,9 @@ def test_the_client_makes_finds_changes_and_takes_away(
     async def work(client: PocketBase) -> None:
         fields = {"tenant": demo["id"], "user": "ann", "period": "never", "amount": 5}
         made = await client.create("budgets", fields)
-        assert await client.first("budgets", "id = {id}", {"id": made["id"]}) == made
-        assert await client.first("budgets", "tenant.slug = {t}", {"t": demo["slug"]}) == made
+        key = {"tenant": demo["id"], "user": "ann"}
+        assert await client.find_by_key("budgets", key) == made
+        assert await client.find("budgets", "tenant.slug = {t}", {"t": demo["slug"]}) == made
         assert await client.list("budgets", "tenant.slug = {t}", {"t": other["slug"]}) == []
         changed = await client.update("budgets", made["id"], {"amount": 6})
         assert changed == made | {"amount": 6}
@@ -69,10 +70,8 @@ def test_the_client_makes_finds_changes_and_takes_away(
         await client.delete("budgets", made["id"])
         with pytest.raises(NotFoundError):
             await client.delete("budgets", made["id"])
-        with pytest.raises(NotFoundError):
-            await client.first("budgets", "id = {id}", {"id": made["id"]})
-        with pytest.raises(NotFoundError):
-            await client.first("budgets", "tenant = {t}", {"t": demo["id"]})
+        assert await client.find_by_key("budgets", key) is None
+        assert await client.find("budgets", "tenant.slug = {t}", {"t": demo["slug"]}) is None
 
     asked(pocketbase, work)
 
@@ -100,8 +99,7 @@ def test_the_client_acts_for_a_person(pocketbase: PocketBaseProcess, superuser: 
     async def work(client: PocketBase) -> None:
         token = await client.impersonate(ann["id"], 60)
         assert await client.list("users", token=token) == [ann]
-        with pytest.raises(NotFoundError):
-            await client.first("users", "id = {id}", {"id": bob["id"]}, token=token)
+        assert await client.find("users", "id = {id}", {"id": bob["id"]}, token=token) is None
         with pytest.raises(RefusedError) as refused:
             await client.create("tenants", {"slug": "mine", "name": "Mine"}, token=token)
         assert refused.value.status == 403

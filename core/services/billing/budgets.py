@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from core.services.billing.contract import LARGEST_AMOUNT, Check
-from core.services.pocketbase import NotFoundError, PocketBase, Record
+from core.services.pocketbase import PocketBase, Record
 from core.services.settings import settings
 from gateway.money import for_people, to_wire
 
@@ -62,18 +62,15 @@ async def _balance(pocketbase: PocketBase, asked: Check) -> Balance | None:
 async def _find_balance(pocketbase: PocketBase, asked: Check) -> Balance | None:
     question = "tenant.slug = {tenant} && user = {user}"
     values = {"tenant": asked.tenant_id, "user": asked.user_id}
-    try:
-        return Balance.of(await pocketbase.first("balances", question, values))
-    except NotFoundError:
-        return None
+    found = await pocketbase.find("balances", question, values)
+    return Balance.of(found) if found else None
 
 
 async def _has_default_budget(pocketbase: PocketBase, asked: Check) -> bool:
     """Make the budget that a tenant has for whoever has none, if it has one."""
     question = "slug = {tenant} && default_period != ''"
-    try:
-        tenant = await pocketbase.first("tenants", question, {"tenant": asked.tenant_id})
-    except NotFoundError:
+    tenant = await pocketbase.find("tenants", question, {"tenant": asked.tenant_id})
+    if tenant is None:
         return False
     key = {"tenant": tenant["id"], "user": asked.user_id}
     default = {"period": tenant["default_period"], "amount": tenant["default_amount"]}
@@ -84,7 +81,7 @@ async def _has_default_budget(pocketbase: PocketBase, asked: Check) -> bool:
 async def _is_known(pocketbase: PocketBase, asked: Check) -> bool:
     question = "tenant.slug = {tenant} && email = {user}"
     values = {"tenant": asked.tenant_id, "user": asked.user_id}
-    return bool(await pocketbase.list("users", question, values))
+    return await pocketbase.find("users", question, values) is not None
 
 
 def _words(balance: Balance) -> tuple[str, str]:

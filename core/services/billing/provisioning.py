@@ -3,6 +3,7 @@
 The service itself describes it, at /openapi.json.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Request
@@ -13,7 +14,7 @@ from core.services.billing.budgets import Balance
 from core.services.billing.contract import ApiError
 from core.services.billing.keys import check_operator
 from core.services.billing.people import Budget, Person, Tenant
-from core.services.pocketbase import NotFoundError, PocketBase, Record, RefusedError
+from core.services.pocketbase import PocketBase, Record, RefusedError
 from gateway.money import to_wire
 
 
@@ -60,44 +61,41 @@ router = APIRouter(
 )
 
 
-def _client(request: Request) -> PocketBase:
-    client: PocketBase = request.app.state.pocketbase
-    return client
+def _pocketbase(request: Request) -> PocketBase:
+    pocketbase: PocketBase = request.app.state.pocketbase
+    return pocketbase
 
 
-Client: TypeAlias = Annotated[PocketBase, Depends(_client)]
+Database: TypeAlias = Annotated[PocketBase, Depends(_pocketbase)]
 
 
-async def _tenant(slug: str, pocketbase: Client) -> Record:
-    try:
-        return await pocketbase.first("tenants", "slug = {slug}", {"slug": slug})
-    except NotFoundError:
-        raise ApiError(404, f"There is no tenant {slug}.") from None
+async def _tenant(slug: str, pocketbase: Database) -> Record:
+    return await _found(pocketbase, "tenants", {"slug": slug}, f"There is no tenant {slug}.")
 
 
-Found: TypeAlias = Annotated[Record, Depends(_tenant)]
+KnownTenant: TypeAlias = Annotated[Record, Depends(_tenant)]
 
 
 @router.get("")
-async def get_tenants(pocketbase: Client) -> list[TenantAsIs]:
+async def get_tenants(pocketbase: Database) -> list[TenantAsIs]:
     """All tenants."""
     return [_tenant_as_is(record) for record in await pocketbase.list_all("tenants")]
 
 
 @router.get("/{slug}")
-async def get_tenant(tenant: Found) -> TenantAsIs:
+async def get_tenant(tenant: KnownTenant) -> TenantAsIs:
     """A tenant."""
     return _tenant_as_is(tenant)
 
 
 @router.put("/{slug}")
-async def put_tenant(slug: str, tenant: Tenant, pocketbase: Client) -> TenantAsIs:
+async def put_tenant(slug: str, tenant: Tenant, pocketbase: Database) -> TenantAsIs:
     """Make or change a tenant. What the core's own file says of it comes back at each start."""
     return _tenant_as_is(await people.put_tenant(pocketbase, slug, tenant))
 
 
 @router.delete("/{slug}", status_code=204)
-async def delete_tenant(tenant: Found, pocketbase: Client) -> None:
+async def delete_tenant(tenant: KnownTenant, pocketbase: Database) -> None:
     """Take away a tenant that has no people, no budgets, and never used anything."""
     try:
         await pocketbase.delete("tenants", tenant["id"])
@@ -106,20 +104,22 @@ async def delete_tenant(tenant: Found, pocketbase: Client) -> None:
 
 
 @router.get("/{slug}/users")
-async def get_users(tenant: Found, pocketbase: Client) -> list[PersonAsIs]:
+async def get_users(tenant: KnownTenant, pocketbase: Database) -> list[PersonAsIs]:
     """All people of a tenant."""
     records = await pocketbase.list_all("users", "tenant = {tenant}", {"tenant": tenant["id"]})
     return [_person_as_is(record) for record in records]
 
 
 @router.get("/{slug}/users/{email}")
-async def get_user(tenant: Found, email: str, pocketbase: Client) -> PersonAsIs:
+async def get_user(tenant: KnownTenant, email: str, pocketbase: Database) -> PersonAsIs:
     """A person."""
     return _person_as_is(await _person(pocketbase, tenant, email))
 
 
 @router.put("/{slug}/users/{email}")
-async def put_user(tenant: Found, email: str, person: Person, pocketbase: Client) -> PersonAsIs:
+async def put_user(
+    tenant: KnownTenant, email: str, person: Person, pocketbase: Database
+) -> PersonAsIs:
     """Make or change a person."""
     try:
         return _person_as_is(await people.put_person(pocketbase, tenant, email, person))
@@ -128,27 +128,29 @@ async def put_user(tenant: Found, email: str, person: Person, pocketbase: Client
 
 
 @router.delete("/{slug}/users/{email}", status_code=204)
-async def delete_user(tenant: Found, email: str, pocketbase: Client) -> None:
+async def delete_user(tenant: KnownTenant, email: str, pocketbase: Database) -> None:
     """Take away a person; what they used stays, and so does their budget."""
     person = await _person(pocketbase, tenant, email)
     await pocketbase.delete("users", person["id"])
 
 
 @router.get("/{slug}/budgets")
-async def get_budgets(tenant: Found, pocketbase: Client) -> list[BudgetAsIs]:
+async def get_budgets(tenant: KnownTenant, pocketbase: Database) -> list[BudgetAsIs]:
     """All budgets of a tenant."""
     records = await pocketbase.list_all("balances", "tenant = {tenant}", {"tenant": tenant["id"]})
     return [_budget_as_is(record) for record in records]
 
 
 @router.get("/{slug}/budgets/{user:path}")
-async def get_budget(tenant: Found, user: str, pocketbase: Client) -> BudgetAsIs:
+async def get_budget(tenant: KnownTenant, user: str, pocketbase: Database) -> BudgetAsIs:
     """The budget of a person, by e-mail, or of an account or program, by name."""
     return _budget_as_is(await _balance(pocketbase, tenant, user))
 
 
 @router.put("/{slug}/budgets/{user:path}")
-async def put_budget(tenant: Found, user: str, budget: Budget, pocketbase: Client) -> BudgetAsIs:
+async def put_budget(
+    tenant: KnownTenant, user: str, budget: Budget, pocketbase: Database
+) -> BudgetAsIs:
     """Make or change a budget."""
     key = {"tenant": tenant["id"], "user": user.lower()}
     await pocketbase.put("budgets", key, budget.fields)
@@ -156,26 +158,29 @@ async def put_budget(tenant: Found, user: str, budget: Budget, pocketbase: Clien
 
 
 @router.delete("/{slug}/budgets/{user:path}", status_code=204)
-async def delete_budget(tenant: Found, user: str, pocketbase: Client) -> None:
+async def delete_budget(tenant: KnownTenant, user: str, pocketbase: Database) -> None:
     """Take away a budget; what was used stays, and counts again if there is a new one."""
     balance = await _balance(pocketbase, tenant, user)
     await pocketbase.delete("budgets", balance["id"])
 
 
 async def _person(pocketbase: PocketBase, tenant: Record, email: str) -> Record:
-    values = {"tenant": tenant["id"], "email": email.lower()}
-    try:
-        return await pocketbase.first("users", "tenant = {tenant} && email = {email}", values)
-    except NotFoundError:
-        raise ApiError(404, f"There is no {email} in {tenant['slug']}.") from None
+    key = {"tenant": tenant["id"], "email": email.lower()}
+    return await _found(pocketbase, "users", key, f"There is no {email} in {tenant['slug']}.")
 
 
 async def _balance(pocketbase: PocketBase, tenant: Record, user: str) -> Record:
-    values = {"tenant": tenant["id"], "user": user.lower()}
-    try:
-        return await pocketbase.first("balances", "tenant = {tenant} && user = {user}", values)
-    except NotFoundError:
-        raise ApiError(404, f"{user} has no budget in {tenant['slug']}.") from None
+    key = {"tenant": tenant["id"], "user": user.lower()}
+    return await _found(pocketbase, "balances", key, f"{user} has no budget in {tenant['slug']}.")
+
+
+async def _found(
+    pocketbase: PocketBase, collection: str, key: Mapping[str, str], missing: str
+) -> Record:
+    record = await pocketbase.find_by_key(collection, key)
+    if record is None:
+        raise ApiError(404, missing)
+    return record
 
 
 def _tenant_as_is(record: Record) -> TenantAsIs:

@@ -60,7 +60,7 @@ async def redeem(
         BadCodeError: it does not count. If it was used before, it was stolen, by the first or by
             the second who used it, and its session ends.
     """
-    record = await _find(pocketbase, code)
+    record = await pocketbase.find_by_key(_COLLECTION, {"code_hash": _hashed(code)})
     if record is None or record["client"] != client.id:
         raise BadCodeError("the code is unknown")
     # First of all, since a second use tells of a theft however late it comes.
@@ -72,11 +72,6 @@ async def redeem(
     if not hmac.compare_digest(_challenge(verifier), record["challenge"].encode()):
         raise BadCodeError("the code_verifier is wrong")
     return Grant(**{name: record[name] for name in Grant.__dataclass_fields__})
-
-
-async def _find(pocketbase: PocketBase, code: str) -> Record | None:
-    found = await pocketbase.list(_COLLECTION, "code_hash = {hash}", {"hash": _hashed(code)})
-    return found[0] if found else None
 
 
 async def _use(pocketbase: PocketBase, record: Record) -> None:

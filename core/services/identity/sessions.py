@@ -120,15 +120,14 @@ async def end_session(pocketbase: PocketBase, session: str) -> None:
 async def _end_here(request: Request) -> None:
     if token := cookies.read(request, cookies.SESSION):
         pocketbase: PocketBase = request.app.state.pocketbase
-        value = {"hash": _hashed(token)}
-        for session in await pocketbase.list(_COLLECTION, "token_hash = {hash}", value):
+        key = {"token_hash": _hashed(token)}
+        if session := await pocketbase.find_by_key(_COLLECTION, key):
             await end_session(pocketbase, session["id"])
 
 
 async def _find(pocketbase: PocketBase, filter_: str, value: str) -> Record | None:
     alive = f"{filter_} && expires_at > {int(time.time())}"
-    found = await pocketbase.list(_COLLECTION, alive, {"value": value}, expand=_EXPAND, per_page=1)
-    return found[0] if found else None
+    return await pocketbase.find(_COLLECTION, alive, {"value": value}, expand=_EXPAND)
 
 
 async def _keep_alive(pocketbase: PocketBase, session: Record) -> None:

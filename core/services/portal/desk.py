@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from core.services.identity.sessions import Person
 from core.services.pocketbase import NotFoundError, PocketBase, Record, RefusedError
@@ -15,12 +15,16 @@ Period = Literal["month", "never"]
 
 # A token outlives one page, or one part of a download, by not much.
 _TOKEN_SECONDS = 60
-_PAGE = 1000
+_PART = 1000  # requests
 _LATEST = 10
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _IN_ORDER = "user,ended_at,id"
 _ENDED_IN = "ended_at >= {first} && ended_at < {next}"
+_AFTER_LAST = (
+    "user >= {last_user} && (user > {last_user} || ended_at > {last_ended_at}"
+    " || (ended_at = {last_ended_at} && id > {last_id}))"
+)
 
 LOW = 80
 """Per cent that are used when a person is told to look out."""
@@ -84,8 +88,10 @@ class Desk:
     async def of(cls, pocketbase: PocketBase, person: Person) -> Self:
         """The desk of somebody who is signed in."""
         token = await pocketbase.impersonate(person.id, _TOKEN_SECONDS)
-        # Their own is the only tenant that they see.
-        return cls(pocketbase, person, token, await pocketbase.first("tenants", "", token=token))
+        tenant = await pocketbase.find("tenants", token=token)  # they see no other
+        if tenant is None:
+            raise NotFoundError("the person is gone")
+        return cls(pocketbase, person, token, tenant)
 
     @property
     def default(self) -> Balance | None:
@@ -96,8 +102,8 @@ class Desk:
 
     async def balance(self, user: str) -> Balance | None:
         """Of one person or account."""
-        found = await self._list("balances", "user = {user}", {"user": user}, per_page=1)
-        return Balance.of(found[0]) if found else None
+        found = await self._find("balances", "user = {user}", {"user": user})
+        return Balance.of(found) if found else None
 
     async def balances(self) -> dict[str, Balance]:
         """Of all that there are to see."""
@@ -142,7 +148,7 @@ class Desk:
         if (
             user in names
             or balance
-            or await self._list("usage_days", "user = {user}", {"user": user}, per_page=1)
+            or await self._find("usage_days", "user = {user}", {"user": user})
         ):
             return Subject(user, names.get(user, user), balance)
         raise NotFoundError(f"there is no {user}")
@@ -150,9 +156,9 @@ class Desk:
     async def set_budget(self, user: str, amount: int, period: Period) -> None:
         """Give somebody a budget, or another one."""
         fields = {"amount": amount, "period": period}
-        found = await self._list("budgets", "user = {user}", {"user": user}, per_page=1)
+        found = await self._find("budgets", "user = {user}", {"user": user})
         if found:
-            await self._pocketbase.update("budgets", found[0]["id"], fields, token=self._token)
+            await self._pocketbase.update("budgets", found["id"], fields, token=self._token)
             return
         new = {"tenant": self.tenant["id"], "user": user, **fields}
         try:
@@ -165,44 +171,42 @@ class Desk:
 
     async def log(self, month: Month, user: str | None) -> AsyncIterator[list[Record]]:
         """All requests of a person, or of all, in parts: by user, then as they ended."""
-        here = _ENDED_IN + (" && user = {user}" if user else "")
-        rest = (
-            "user >= {last_user} && (user > {last_user} || ended_at > {last_ended_at}"
-            " || (ended_at = {last_ended_at} && id > {last_id}))"
-        )
-        values = _bounds(month) | ({"user": user} if user else {})
-        part = await self._list("usage_logs", here, values, sort=_IN_ORDER)
-        while part:
+        ended = _ENDED_IN + (" && user = {user}" if user else "")
+        filter_, values = ended, _bounds(month) | ({"user": user} if user else {})
+        while True:
+            part = await self._list("usage_logs", filter_, values, sort=_IN_ORDER, per_page=_PART)
             yield part
-            if len(part) < _PAGE:
+            if len(part) < _PART:
                 break
-            last = {f"last_{name}": part[-1][name] for name in ("user", "ended_at", "id")}
+            filter_ = f"{ended} && {_AFTER_LAST}"
+            values |= {f"last_{name}": part[-1][name] for name in ("user", "ended_at", "id")}
             # A slow download outlives a token.
             self._token = await self._pocketbase.impersonate(self.person.id, _TOKEN_SECONDS)
-            part = await self._list(
-                "usage_logs", f"{here} && {rest}", values | last, sort=_IN_ORDER
-            )
 
     async def _all(
         self, collection: str, filter_: str = "", values: Mapping[str, str] = _NOTHING
     ) -> list[Record]:
-        found: list[Record] = []
-        page = 1
-        while True:
-            part = await self._list(collection, filter_, values, sort="id", page=page)
-            found += part
-            if len(part) < _PAGE:
-                return found
-            page += 1
+        filter_, values = self._of_tenant(filter_, values)
+        return await self._pocketbase.list_all(collection, filter_, values, token=self._token)
+
+    async def _find(
+        self, collection: str, filter_: str, values: Mapping[str, str]
+    ) -> Record | None:
+        filter_, values = self._of_tenant(filter_, values)
+        return await self._pocketbase.find(collection, filter_, values, token=self._token)
 
     async def _list(
-        self, collection: str, filter_: str, values: Mapping[str, str] = _NOTHING, **options: Any
+        self, collection: str, filter_: str, values: Mapping[str, str], *, sort: str, per_page: int
     ) -> list[Record]:
-        """Records of the person's tenant, which is named so that SQLite goes straight to them."""
+        filter_, values = self._of_tenant(filter_, values)
+        return await self._pocketbase.list(
+            collection, filter_, values, sort=sort, per_page=per_page, token=self._token
+        )
+
+    def _of_tenant(self, filter_: str, values: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+        """PocketBase shows no other tenant; it is named so that SQLite goes straight to it."""
         filters = " && ".join(part for part in ("tenant = {tenant}", filter_) if part)
-        values = {"tenant": self.tenant["id"], **values}
-        options = {"per_page": _PAGE, "token": self._token, **options}
-        return await self._pocketbase.list(collection, filters, values, **options)
+        return filters, {"tenant": self.tenant["id"], **values}
 
 
 def _bounds(month: Month) -> dict[str, str]:
