@@ -25,7 +25,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 router = APIRouter()
 
 
-class WishError(Exception):
+class AuthorizationError(Exception):
     """What the application is told in its own address.
 
     Attributes:
@@ -38,7 +38,7 @@ class WishError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class AuthorizationRequest:
     """What an application asks for, when it asks rightly.
 
     Attributes:
@@ -61,22 +61,22 @@ async def authorize(request: Request) -> Response:
     given = request.query_params
     client = _client(request)
     try:
-        wish = _wish(given)
+        asked = _read(given)
         person = await current_person(request)
-        if person is None or wish.again or _is_too_long_ago(person, wish.max_age):
-            return _log_in(request, wish)
+        if person is None or asked.again or _is_too_long_ago(person, asked.max_age):
+            return _log_in(request, asked)
         if person.tenant != client.id:
-            return _log_in(request, wish, error="access_denied")
+            return _log_in(request, asked, error="access_denied")
         grant = codes.Grant(
             client=client.id,
             session=person.session,
             redirect_uri=client.redirect_uri,
-            scope=wish.scope,
-            challenge=wish.challenge,
-            nonce=wish.nonce,
+            scope=asked.scope,
+            challenge=asked.challenge,
+            nonce=asked.nonce,
         )
         return _back(client, given, code=await codes.issue(request.app.state.pocketbase, grant))
-    except WishError as error:
+    except AuthorizationError as error:
         return _back(client, given, error=error.code, error_description=str(error))
 
 
@@ -93,7 +93,7 @@ def _client(request: Request) -> Client:
     return client
 
 
-def _wish(given: Mapping[str, str]) -> Wish:
+def _read(given: Mapping[str, str]) -> AuthorizationRequest:
     for name in ("request", "request_uri"):
         _check(name not in given, f"{name} is not supported", code=f"{name}_not_supported")
     kind = given.get("response_type")
@@ -111,10 +111,10 @@ def _wish(given: Mapping[str, str]) -> Wish:
     _check("none" not in prompts or len(prompts) == 1, "prompt=none stands alone")
     max_age = given.get("max_age")
     _check(max_age is None or _SECONDS.fullmatch(max_age), "max_age is no number of seconds")
-    asked = given.get("scope", "").split()
-    _check("openid" in asked, "scope must have openid", code="invalid_scope")
-    return Wish(
-        scope=" ".join(scope for scope in SCOPES if scope in asked),
+    scopes = given.get("scope", "").split()
+    _check("openid" in scopes, "scope must have openid", code="invalid_scope")
+    return AuthorizationRequest(
+        scope=" ".join(scope for scope in SCOPES if scope in scopes),
         challenge=challenge,
         nonce=nonce,
         silent=prompts == ["none"],
@@ -125,17 +125,19 @@ def _wish(given: Mapping[str, str]) -> Wish:
 
 def _check(right: object, message: str, *, code: str = "invalid_request") -> None:
     if not right:
-        raise WishError(code, message)
+        raise AuthorizationError(code, message)
 
 
 def _is_too_long_ago(person: Person, max_age: int | None) -> bool:
     return max_age is not None and time.time() - person.signed_in_at > max_age
 
 
-def _log_in(request: Request, wish: Wish, *, error: str = "login_required") -> Response:
+def _log_in(
+    request: Request, asked: AuthorizationRequest, *, error: str = "login_required"
+) -> Response:
     """Show the login page, which leads back here."""
-    if wish.silent:
-        raise WishError(error, "nobody is signed in who may")
+    if asked.silent:
+        raise AuthorizationError(error, "nobody is signed in who may")
     # The next time, the password was just given.
     given = {
         name: value
