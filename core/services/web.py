@@ -11,11 +11,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from core.services.door import FOR_PROGRAMS, Door
 from core.services.forms import ForgedFormError, RepeatedFieldError
 from core.services.identity import exchange
 from core.services.identity import routes as identity
 from core.services.language import texts_for
+from core.services.middleware import FOR_PROGRAMS, PolicyMiddleware
 from core.services.pages import PageError, page
 from core.services.pocketbase import AwayError, PocketBase
 from core.services.portal import routes as portal
@@ -39,7 +39,7 @@ def create() -> ASGIApp:
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(AwayError)(_away)
     app.exception_handler(Exception)(_failed)
-    return Door(app)
+    return PolicyMiddleware(app)
 
 
 @asynccontextmanager

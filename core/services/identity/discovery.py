@@ -4,10 +4,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from joserfc.jwk import KeySet
 
-from core.services.door import host
 from core.services.identity import authorize
 from core.services.identity.keys import published_keys, signing_key
 from core.services.identity.tokens import ALGORITHM
+from core.services.language import LANGUAGES
+from core.services.middleware import host
 from core.services.settings import settings
 
 router = APIRouter()
@@ -39,7 +40,7 @@ async def configuration(request: Request) -> Response:
                 *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid"),
                 *("email", "email_verified", "name", "role"),
             ],
-            "ui_locales_supported": ["en", "de"],
+            "ui_locales_supported": LANGUAGES,
             "authorization_response_iss_parameter_supported": True,
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,

@@ -29,8 +29,8 @@ _HEADERS = {
 }
 
 
-class Door:
-    """An app around another."""
+class PolicyMiddleware:
+    """An app around another: it answers to our own names only, and always with our headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
