@@ -297,6 +297,11 @@ def test_a_code_that_is_used_twice_ends_its_session(
     pass_seconds(identity, code, seconds)
     again = exchange(identity, identity.acme, code)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    told = identity.process.log.read_text()
+    said = {"event": "code_used_twice", "client": identity.acme.slug}
+    assert json.loads(told.splitlines()[-1]) == said
+    assert code not in told
+    assert token not in told
     assert userinfo(identity, token).status_code == 401
     assert not visitor.is_signed_in(identity.acme)
 

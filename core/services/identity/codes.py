@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import logging
 import secrets
 import time
 from base64 import urlsafe_b64encode
@@ -10,14 +9,13 @@ from dataclasses import asdict, dataclass
 
 from core.services.identity import sessions
 from core.services.identity.clients import Client
+from core.services.log import log
 from core.services.pocketbase import PocketBase, Record, RefusedError
 
 SECONDS = 60
 
 _COLLECTION = "oidc_codes"
 _USED = "oidc_used_codes"
-
-log = logging.getLogger("core.identity")
 
 
 class BadCodeError(Exception):
@@ -79,7 +77,7 @@ async def _use(pocketbase: PocketBase, record: Record) -> None:
         await pocketbase.create(_USED, {"code": record["id"]})
     except RefusedError as error:
         if error.is_taken:
-            log.warning("a code of %s was used twice: its session ends", record["client"])
+            log("code_used_twice", client=record["client"])
             await sessions.end_session(pocketbase, record["session"])
         raise BadCodeError("the code was used before, or its session is over") from None
 

@@ -6,7 +6,6 @@ it signed counts any more, and a day longer.
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,6 +14,7 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, RSAKey
 
+from core.services.log import log
 from core.services.pocketbase import PocketBase
 from core.services.settings import identity_secrets
 
@@ -28,8 +28,6 @@ _PUBLISHED_SECONDS = SIGNING_SECONDS + TOKEN_SECONDS + _SPARE_SECONDS
 _COLLECTION = "oidc_keys"
 _BITS = 2048
 _ENCRYPTION = {"alg": "dir", "enc": "A256GCM"}
-
-log = logging.getLogger("core.identity")
 
 
 async def signing_key(pocketbase: PocketBase) -> RSAKey:
@@ -70,7 +68,7 @@ def _decrypted(text: str, storage_key: str) -> RSAKey | None:
         plain = jwe.decrypt_compact(text, _storage_key(storage_key)).plaintext
     except JoseError:
         # The storage key is another one now: what the old keys signed does not count any more.
-        log.warning("a signing key cannot be read with this storage key")
+        log("unreadable_signing_key")
         return None
     return RSAKey.import_key(json.loads(plain or b""))
 

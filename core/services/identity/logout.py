@@ -1,6 +1,5 @@
 """Signing out: of this browser, or of everything."""
 
-import logging
 from urllib.parse import urlencode
 
 import aiohttp
@@ -11,12 +10,11 @@ from core.services.forms import read_form
 from core.services.identity import sessions, tokens
 from core.services.identity.clients import Client, all_clients, find_client
 from core.services.identity.sessions import Person, current_person
+from core.services.log import log
 from core.services.pages import page
 from core.services.pocketbase import PocketBase
 
 _SECONDS = 5
-
-log = logging.getLogger("core.identity")
 
 router = APIRouter()
 
@@ -103,7 +101,7 @@ async def _tell(pocketbase: PocketBase, client: Client, person: Person) -> bool:
                 async with http.post(client.logout_uri, data=form, allow_redirects=False) as answer:
                     if answer.ok:
                         return True
-                    log.warning("%s answered a logout with %s", client.id, answer.status)
+                    log("logout_not_told", client=client.id, why=f"it answered {answer.status}")
     except (aiohttp.ClientError, TimeoutError) as error:
-        log.warning("%s cannot be told of a logout: %s", client.id, type(error).__name__)
+        log("logout_not_told", client=client.id, why=type(error).__name__)
     return False
