@@ -1,11 +1,16 @@
 """Cookies: for us alone, out of reach of scripts, and gone with the browser."""
 
+from typing import Final
+
 from fastapi import Request, Response
 
 from core.services.settings import settings
 
 SESSION = "core_session"
 VISITOR = "core_visitor"
+
+# Not `strict`: whoever comes from a chat to log in is to be known here.
+_SAME_SITE: Final = "lax"
 
 
 def read(request: Request, name: str) -> str:
@@ -15,12 +20,16 @@ def read(request: Request, name: str) -> str:
 
 def write(response: Response, name: str, value: str) -> None:
     """Set a cookie."""
-    response.set_cookie(_full(name), value, path="/", secure=_secure(), httponly=True)
+    response.set_cookie(
+        _full(name), value, path="/", secure=_secure(), httponly=True, samesite=_SAME_SITE
+    )
 
 
 def remove(response: Response, name: str) -> None:
     """Take a cookie away."""
-    response.delete_cookie(_full(name), path="/", secure=_secure(), httponly=True)
+    response.delete_cookie(
+        _full(name), path="/", secure=_secure(), httponly=True, samesite=_SAME_SITE
+    )
 
 
 def _secure() -> bool:

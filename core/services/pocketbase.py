@@ -35,6 +35,10 @@ class NotFoundError(PocketBaseError):
     """There is no such record, or not for the one who asks."""
 
 
+class UnverifiedError(PocketBaseError):
+    """Nobody has verified that the person's e-mail is theirs."""
+
+
 class RefusedError(PocketBaseError):
     """It does not do that.
 
@@ -194,17 +198,25 @@ class PocketBase:
         """Take a record away; of many who do so at once, one gets no `NotFoundError`."""
         await self._ask("DELETE", _records(collection, id_), None)
 
-    async def check_password(self, email: str, password: str) -> Record:
-        """The verified person whose e-mail and password these are.
+    async def check_password(self, email: str, password: str) -> Record | None:
+        """The person whose e-mail and password these are, if they are anybody's.
 
         It is asked as superuser, so that people do not share one address's limit of attempts; for
         superusers PocketBase does not look at the rule that a person must be verified.
+
+        Raises:
+            UnverifiedError: the person is not.
         """
         path = "/api/collections/users/auth-with-password"
         given = {"identity": email, "password": password}
-        person = dict((await self._ask("POST", path, None, json=given))["record"])
+        try:
+            person = dict((await self._ask("POST", path, None, json=given))["record"])
+        except RefusedError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            return None
         if not person["verified"]:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "The person is not verified.", {})
+            raise UnverifiedError("The person is not verified.")
         return person
 
     async def impersonate(self, user: str, seconds: int) -> str:

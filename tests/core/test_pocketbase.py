@@ -12,6 +12,7 @@ from core.services.pocketbase import (
     NotFoundError,
     PocketBase,
     RefusedError,
+    UnverifiedError,
 )
 from tests.core.processes import PocketBaseProcess
 from tests.core.superuser import PASSWORD, Superuser
@@ -118,10 +119,13 @@ def test_only_a_verified_person_has_a_password(
     eve = superuser.user(tenant, "eve", verified=False)
 
     async def work(client: PocketBase) -> None:
-        assert (await client.check_password(ann["email"], PASSWORD))["id"] == ann["id"]
-        for email, password in ((ann["email"], "wrong"), (eve["email"], PASSWORD), ("", "")):
-            with pytest.raises(RefusedError):
-                await client.check_password(email, password)
+        found = await client.check_password(ann["email"], PASSWORD)
+        assert found
+        assert found["id"] == ann["id"]
+        for email, password in ((ann["email"], "wrong"), (eve["email"], "wrong"), ("", "")):
+            assert await client.check_password(email, password) is None
+        with pytest.raises(UnverifiedError):
+            await client.check_password(eve["email"], PASSWORD)
 
     asked(pocketbase, work)
 

@@ -1,7 +1,6 @@
 """The login page."""
 
 import re
-from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from babel.dates import format_timedelta
@@ -13,7 +12,7 @@ from core.services.identity import authorize, sessions, throttle
 from core.services.identity.clients import Client, find_client
 from core.services.language import texts_for
 from core.services.pages import page
-from core.services.pocketbase import PocketBase, RefusedError
+from core.services.pocketbase import PocketBase, UnverifiedError
 
 # A path of ours. A browser takes a second slash, or a backslash, for the beginning of a host.
 _PATH = re.compile(r"/(?![/\\])[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
@@ -30,7 +29,8 @@ async def show(request: Request) -> Response:
 @router.post("/login")
 async def log_in(request: Request) -> Response:
     """Sign in, and go on to where the person wanted to."""
-    t, pocketbase = texts_for(request), request.app.state.pocketbase
+    t = texts_for(request)
+    pocketbase: PocketBase = request.app.state.pocketbase
     fields = await read_form(request)
     email, password = fields.get("email", "").strip().lower(), fields.get("password", "")
     try:
@@ -40,31 +40,15 @@ async def log_in(request: Request) -> Response:
         wait = {"Retry-After": str(error.seconds)}
         return await _form(request, t("login.wait", minutes=minutes), email, 429, wait)
     try:
-        user = await _user(pocketbase, email, password)
-    except PermissionError:
+        user = await pocketbase.check_password(email, password)
+    except UnverifiedError:
         return await _form(request, t("login.unverified"), email, 403)
     if user is None:
         return await _form(request, t("login.wrong"), email, 401)
     await attempt.forget()
     response = RedirectResponse(_next(request), 303)
-    await sessions.start(request, response, user)
+    await sessions.start(request, response, user["id"])
     return response
-
-
-async def _user(pocketbase: PocketBase, email: str, password: str) -> str | None:
-    """The id of the person whose password it is.
-
-    Raises:
-        PermissionError: nobody has verified that the e-mail is theirs.
-    """
-    try:
-        return str((await pocketbase.check_password(email, password))["id"])
-    except RefusedError as error:
-        if error.status == HTTPStatus.FORBIDDEN:
-            raise PermissionError from None
-        if error.status == HTTPStatus.BAD_REQUEST:
-            return None
-        raise
 
 
 async def _form(
