@@ -1,6 +1,5 @@
 """What every part of a core is made from."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,13 @@ from components.network import Networks
 from components.service import Health, Listener, ServiceArgs, answers
 from components.volumes import Volumes
 from core.deployment.secrets import CoreSecrets
+from core.deployment.settings import settings
 from core.deployment.stack_config import CoreConfig
-from core.model import Budget, Core, CoreTenant
+from core.model import Core
 from images.catalog import Image
 from tenants.model import Service as Limits
 
-Json = dict[str, Any]
-
 USER = 65534  # `nobody` in the image
-POCKETBASE = "http://pocketbase:8090"
 CODE = "/opt/cloudfreedom"
 _PROJECT = Path(__file__).parents[2]
 
@@ -37,19 +34,6 @@ class CorePartArgs:
     volumes: Volumes
     secrets: CoreSecrets
     image: Image
-
-
-def settings(core: Core) -> Json:
-    """What `core.services.settings` reads of a core."""
-    return {
-        "name": core.name,
-        "public_url": core.public_url,
-        "internal_url": f"http://pocketbase-core:{core.identity.port}",
-        "pocketbase_url": POCKETBASE,
-        "currency": core.currency,
-        "session_seconds": core.identity.session,
-        "tenants": [_tenant(tenant) for tenant in core.tenants],
-    }
 
 
 def code(*patterns: str) -> dict[str, str]:
@@ -97,32 +81,10 @@ def python_service(
         health=Health(command=answers(f"http://127.0.0.1:{listeners[0].port}/health")),
         env={"PYTHONPATH": CODE},
         files={
-            "/etc/core/settings.json": json.dumps(settings(args.core), indent=2),
+            "/etc/core/settings.json": settings(args.core).model_dump_json(indent=2),
             **code("core/__init__.py", "gateway/__init__.py", "gateway/money.py"),
             **code("core/services/*.py", *(f"core/services/{name}/**/*" for name in folders)),
         },
         secret_files={"core.json": pulumi.Output.secret(pulumi.Output.json_dumps(dict(secrets)))},
         listeners=listeners,
     )
-
-
-def _tenant(tenant: CoreTenant) -> Json:
-    return {
-        "slug": tenant.slug,
-        "name": tenant.name,
-        "chat_url": str(tenant.chat_url).rstrip("/"),
-        "default_budget": _budget(tenant.default_budget),
-        "people": [
-            {
-                "email": person.email,
-                "name": person.name,
-                "role": person.role.value,
-                "budget": _budget(person.budget),
-            }
-            for person in tenant.people
-        ],
-    }
-
-
-def _budget(budget: Budget | None) -> Json | None:
-    return {"amount": f"{budget.amount:f}", "period": budget.period.value} if budget else None

@@ -3,7 +3,8 @@
 import pulumi
 
 from components.service import Health, Listener, Service, ServiceArgs, Storage, answers
-from core.deployment.part import CODE, POCKETBASE, USER, CorePartArgs, code
+from core.deployment.part import CODE, USER, CorePartArgs, code
+from core.deployment.settings import POCKETBASE
 
 PORT = 8090
 _ADMIN = "admin@core.internal"

@@ -38,7 +38,7 @@ class Tenant(_Told):
     """A tenant, as it is known to its people.
 
     Attributes:
-        chat_url: public address of its Open WebUI.
+        chat_url: public address of its Open WebUI, without a slash at its end.
         default_budget: of whoever is not known; without one they are refused.
     """
 

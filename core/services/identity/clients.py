@@ -22,7 +22,7 @@ class Client:
     @property
     def url(self) -> str:
         """Where people open it."""
-        return self.tenant.chat_url.rstrip("/")
+        return self.tenant.chat_url
 
     @property
     def origin(self) -> str:

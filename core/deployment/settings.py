@@ -1,0 +1,44 @@
+"""What the core's processes are told, from its file."""
+
+from core.model import Budget, Core, CoreTenant, Person
+from core.services import settings as told
+
+POCKETBASE = "http://pocketbase:8090"
+
+
+def settings(core: Core) -> told.Settings:
+    """What `core.services.settings` reads."""
+    return told.Settings(
+        name=core.name,
+        public_url=core.public_url,
+        internal_url=f"http://pocketbase-core:{core.identity.port}",
+        pocketbase_url=POCKETBASE,
+        currency=core.currency,
+        session_seconds=core.identity.session,
+        tenants=tuple(map(_tenant, core.tenants)),
+    )
+
+
+def _tenant(tenant: CoreTenant) -> told.Tenant:
+    return told.Tenant(
+        slug=tenant.slug,
+        name=tenant.name,
+        chat_url=str(tenant.chat_url).rstrip("/"),
+        default_budget=_budget(tenant.default_budget),
+        people=tuple(map(_person, tenant.people)),
+    )
+
+
+def _person(person: Person) -> told.Person:
+    return told.Person(
+        email=person.email,
+        name=person.name,
+        role=person.role.value,
+        budget=_budget(person.budget),
+    )
+
+
+def _budget(budget: Budget | None) -> told.Budget | None:
+    if budget is None:
+        return None
+    return told.Budget(amount=f"{budget.amount:f}", period=budget.period.value)
