@@ -8,14 +8,13 @@ from components.engine import DockerHostError, check_docker_host, end_quietly_on
 from components.stack_config import StackConfigError, read_stack_config
 from core.deployment.core_stack import CoreStack, CoreStackArgs
 from core.deployment.stack_config import CoreConfig
-from core.model import Core
+from core.loader import load
 from images.catalog import ImageError, load_catalog
-from tenants.file import read
 from tenants.problem import InvalidFileError
 
 try:
     config = read_stack_config(CoreConfig)
-    core, _ = read(Path(__file__).with_name(f"{pulumi.get_stack()}.yaml"), Core)
+    core = load(pulumi.get_stack(), Path(__file__).parent)
     images = load_catalog(config.images, config.image_overrides)
     if __name__ == "__main__":  # an export runs the program too, and needs no engine
         end_quietly_on_failure()

@@ -3,9 +3,9 @@
 from collections import Counter
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_validator
+from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_validator, model_validator
 
 from tenants.duration import Duration
 from tenants.model import Domain, MiB, Port, Section, Service, Slug, public_url
@@ -137,3 +137,18 @@ class Core(Section):
             if email in several
         )
         return tenants
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        ports = {
+            ("pocketbase", "admin_port"): self.pocketbase.admin_port,
+            ("billing", "port"): self.billing.port,
+            ("identity", "port"): self.identity.port,
+        }
+        times = Counter(ports.values())
+        refuse(
+            Finding(path, port, "another part has the same: each its own")
+            for path, port in ports.items()
+            if times[port] > 1
+        )
+        return self

@@ -11,7 +11,7 @@ import pulumi
 import typer
 
 from components.stack_config import docker_hosts
-from core.model import Core
+from core.loader import load_all as load_cores
 from images.build import BuildError
 from images.catalog import ImageError, Source
 from ops import demo as demo_tenant
@@ -22,7 +22,6 @@ from ops.files import FileError
 from ops.keys import given_keys
 from ops.tools import CORE, ROOT
 from ops.way import WayError
-from tenants.file import read, stacks
 from tenants.loader import load, load_all
 from tenants.problem import InvalidFileError
 
@@ -66,10 +65,10 @@ def clean() -> None:
 
 @app.command()
 def check() -> None:
-    """Check the files of all tenants, each on its own and all together, and of all cores."""
+    """Check the files of all tenants and cores, each on its own and all together."""
     with _told_to_people():
         tenants = load_all(hosts=docker_hosts(ROOT))
-        cores = {stack: read(CORE / f"{stack}.yaml", Core)[0] for stack in stacks(CORE)}
+        cores = load_cores(CORE)
         for stack, tenant in tenants.items():
             typer.echo(f"tenants/{stack}.yaml: {tenant.name}, no problem")
         for stack, core in cores.items():

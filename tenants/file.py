@@ -1,7 +1,7 @@
 """Reads a YAML file into a model and says all that is wrong with it at once, with lines."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -46,6 +46,24 @@ def stacks(folder: Path) -> list[str]:
     """Names of the stacks that have a file in the folder, sorted."""
     names = (path.stem for path in folder.glob("*.yaml"))
     return sorted(name for name in names if not name.startswith("Pulumi"))
+
+
+def load_each(folder: Path, load: Callable[[str], _Model]) -> dict[str, _Model]:
+    """What `load` makes of each stack that has a file in the folder.
+
+    Raises:
+        InvalidFileError: with every problem of every file.
+    """
+    loaded: dict[str, _Model] = {}
+    problems: list[Problem] = []
+    for stack in stacks(folder):
+        try:
+            loaded[stack] = load(stack)
+        except InvalidFileError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InvalidFileError(problems)
+    return loaded
 
 
 def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tenants.file import read, stacks
+from tenants.file import load_each, read, stacks
 from tenants.model import Tenant
-from tenants.problem import Finding, InvalidFileError, Problem
+from tenants.problem import Finding, InvalidFileError
 
 FOLDER = Path(__file__).parent
 
@@ -43,16 +43,7 @@ def load_all(folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> dict[str, Te
     Raises:
         InvalidFileError: with every problem of every file.
     """
-    tenants: dict[str, Tenant] = {}
-    problems: list[Problem] = []
-    for stack in stacks(folder):
-        try:
-            tenants[stack] = load(stack, folder, hosts=hosts)
-        except InvalidFileError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise InvalidFileError(problems)
-    return tenants
+    return load_each(folder, lambda stack: load(stack, folder, hosts=hosts))
 
 
 def _read_if_valid(path: Path) -> Tenant | None:

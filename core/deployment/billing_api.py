@@ -36,7 +36,9 @@ class BillingApi(pulumi.ComponentResource):
             },
             limits=core.billing,
             listeners=[
-                Listener(address=args.config.host_gateway, host_port=core.billing.port, port=PORT)
+                Listener(
+                    address=str(args.config.host_gateway), host_port=core.billing.port, port=PORT
+                )
             ],
         )
         child = pulumi.ResourceOptions(parent=self)

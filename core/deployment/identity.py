@@ -33,7 +33,7 @@ class Identity(pulumi.ComponentResource):
                 "storage_key": secrets.storage_key,
             },
             limits=core.identity,
-            listeners=_listeners(core, args.config.host_gateway),
+            listeners=_listeners(core, str(args.config.host_gateway)),
         )
         child = pulumi.ResourceOptions(parent=self)
         Service(args=service, host=args.host, after=[after], opts=child)

@@ -1,6 +1,6 @@
 """What belongs to a deployment rather than to a core: the config of its Pulumi stack."""
 
-from pydantic import Field
+from pydantic import Field, IPvAnyAddress
 
 from components.stack_config import Deployment, Section, Turn
 
@@ -21,8 +21,8 @@ class CoreConfig(Deployment):
     """Everything under `cloudfreedom-core:` in `Pulumi.<stack>.yaml`."""
 
     rotation: Rotation = Rotation()
-    host_gateway: str = Field(
-        "172.17.0.1",
-        min_length=1,
+    host_gateway: IPvAnyAddress = Field(
+        default="172.17.0.1",
+        validate_default=True,
         description="The Docker host as its containers reach it: the address of its bridge",
     )

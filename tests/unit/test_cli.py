@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
-from ops.tools import ROOT
+from ops.tools import CORE, ROOT
 from tenants.file import stacks
 from tenants.loader import FOLDER
 
@@ -47,7 +47,7 @@ def test_check_finds_no_problem_in_this_repository() -> None:
     assert result.exit_code == 0
     found = [line.partition(":")[0] for line in result.output.splitlines()]
     tenants = [f"tenants/{stack}.yaml" for stack in stacks(FOLDER)]
-    assert found == [*tenants, "core/demo.yaml"]
+    assert found == [*tenants, *(f"core/{stack}.yaml" for stack in stacks(CORE))]
 
 
 def test_without_a_command_it_tells_the_commands() -> None:

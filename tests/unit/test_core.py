@@ -5,6 +5,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from core import loader
 from core.model import Core
 from core.services.settings import BillingSecrets, IdentitySecrets, Settings
 from ops.compose import CONTAINER
@@ -60,13 +61,17 @@ def load(folder: Path, text: str) -> Core:
      '6: slug = "acme": must be `core`, or `core-` and up to 20 letters and digits'),
     (f"{CHAT}currency: euro\n",
      '6: currency = "euro": must be a currency\'s three letters, such as EUR'),
+    (f"{CHAT}pocketbase: {{admin_port: 8090}}\nidentity: {{port: 8090}}\n",
+     "6: pocketbase.admin_port = 8090: another part has the same: each its own\n"
+     "{file}:7: identity.port = 8090: another part has the same: each its own"),
     (f"{CHAT}ports: 1\n", "6: ports = 1: unknown key; known here: slug, name, currency, domain,"
      " bind, pocketbase, billing, identity, tenants"),
 ])  # fmt: skip
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InvalidFileError) as raised:
         load(tmp_path, CORE + text)
-    assert str(raised.value) == f"{tmp_path.name}/acme.yaml:{problem}"
+    file = f"{tmp_path.name}/acme.yaml"
+    assert str(raised.value) == f"{file}:{problem.format(file=file)}"
 
 
 def test_nobody_is_of_two_tenants(tmp_path: Path) -> None:
@@ -78,6 +83,24 @@ def test_nobody_is_of_two_tenants(tmp_path: Path) -> None:
         "tenants.0.people.0.email",
         "tenants.1.people.0.email",
     ]
+
+
+def test_two_cores_do_not_share_their_data(tmp_path: Path) -> None:
+    texts = {"a": "name: A\n", "b": "slug: core\nname: B\n", "c": "slug: core-c\nname: C\n"}
+    for stack, text in texts.items():
+        (tmp_path / f"{stack}.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidFileError) as raised:
+        loader.load_all(tmp_path)
+    assert str(raised.value).splitlines() == [
+        f'{tmp_path.name}/a.yaml:1: slug = "core": b.yaml has the same: each its own',
+        f'{tmp_path.name}/b.yaml:1: slug = "core": a.yaml has the same: each its own',
+    ]
+
+
+def test_a_core_comes_up_whatever_is_wrong_with_another(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: A\n", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("name: [\n", encoding="utf-8")
+    assert loader.load("a", tmp_path).name == "A"
 
 
 def test_a_stack_without_a_file_is_told_the_known_ones() -> None:
@@ -92,6 +115,13 @@ def test_a_bad_config_is_told_in_the_words_of_the_core() -> None:
         "Pulumi.demo.yaml: cloudfreedom-core:rotation.redis: unknown key;"
         " known are pocketbase, tenants"
     )
+
+
+def test_the_way_to_the_host_is_an_address() -> None:
+    recording = run_core(hostGateway="10.1.2.3")
+    assert part(recording, "billing").inputs["ports"][0]["ip"] == "10.1.2.3"
+    with pytest.raises(pulumi.RunError, match=r"hostGateway: .*not a valid IPv4 or IPv6 address"):
+        run_core(hostGateway="bridge")
 
 
 @pytest.mark.parametrize("name", ["billing", "identity"])
