@@ -10,11 +10,16 @@ from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, DockerException
+from docker.models.networks import Network
 
 from components.labels import TENANT
 
 _LOG_LINES = 15
 _POLL_SECONDS = 0.5
+
+
+class LeftoverError(RuntimeError):
+    """Something of the same name is in the way; the text says what."""
 
 
 class NotReadyError(RuntimeError):
@@ -36,6 +41,9 @@ def remove_leftover(address: str, slug: str, *, kind: str, name: str) -> None:
 
     Pulumi creates only what is not in its state, so whatever has the name then was made by
     an `up` that was killed before it could write it down.
+
+    Raises:
+        LeftoverError: containers are on the network.
     """
     with _connect(address) as client:
         if kind == "docker:index/container:Container":
@@ -46,7 +54,17 @@ def remove_leftover(address: str, slug: str, *, kind: str, name: str) -> None:
         else:
             for network in client.networks.list(names=[f"^{name}$"]):
                 if (network.attrs["Labels"] or {}).get(TENANT) == slug:
-                    network.remove()
+                    _remove_network(network, slug)
+
+
+def _remove_network(network: Network, slug: str) -> None:
+    try:
+        network.remove()
+    except APIError:
+        raise LeftoverError(
+            f"{network.name} is in use by containers that are not of this stack: another one has"
+            f" the slug {slug!r}, too, or the state of this one was lost"
+        ) from None
 
 
 def make_ready(address: str, inputs: Mapping[str, Any]) -> None:
@@ -81,11 +99,16 @@ def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) 
         errors: what the provider said, newest first.
     """
     name, cause = inputs["name"], errors[0] if errors else ""
+    ports = ", ".join(f"{port['ip']}:{int(port['external'])}" for port in inputs.get("ports") or ())
     if "already allocated" in cause or "address already in use" in cause:
-        ports = ", ".join(f"{port['ip']}:{int(port['external'])}" for port in inputs["ports"])
         return (
             f"{name}: {ports} of the Docker host is taken: stop what uses it,"
-            " or choose another port in the tenant's file"
+            " or choose another port in the stack's file"
+        )
+    if "cannot assign requested address" in cause:
+        return (
+            f"{name}: the Docker host has no such address as in {ports}: `bind` in the stack's"
+            " file, or a core's `hostGateway`, must be one of its own"
         )
     return not_ready(address, name)
 

@@ -22,12 +22,15 @@ from tenants.text import matching
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
 SECRET_KEYS = ("providerKeys", "billingKey", "loginSecret")
+_CORE = "pulumi config set core organization/PROJECT/STACK, or "
 
 DockerHost = Annotated[str, *matching(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")]
 
 CoreStackName = Annotated[
     str,
-    *matching(r"|[^/]+/[^/]+/[^/]+", "organization/PROJECT/STACK, as `pulumi stack ls` names it"),
+    *matching(
+        r"|[^/]+/[^/]+/[^/]+", "organization/PROJECT/STACK, as `pulumi stack ls --all` names it"
+    ),
 ]
 
 Turn = Annotated[int, Field(ge=1)]
@@ -106,9 +109,9 @@ class StackConfig(Deployment):
         billing = _given(self.billing_key) or (core.billing if core else None)
         login = _given(self.login_secret) or (core.login if core else None)
         if tenant.billing and not billing:
-            missing.append(_missing("`billing` needs a key", "billingKey", "BILLING_KEY"))
+            missing.append(_missing("`billing` needs a key", "billingKey", "BILLING_KEY", _CORE))
         if tenant.login and not login:
-            missing.append(_missing("`login` needs a secret", "loginSecret", "LOGIN_SECRET"))
+            missing.append(_missing("`login` needs a secret", "loginSecret", "LOGIN_SECRET", _CORE))
         if missing:
             raise StackConfigError("\n".join(missing))
         return Keys(
@@ -155,9 +158,9 @@ def _given(key: str) -> pulumi.Output[str] | None:
     return pulumi.Output.secret(key) if key.strip() else None
 
 
-def _missing(what: str, setting: str, variable: str) -> str:
+def _missing(what: str, setting: str, variable: str, other: str = "") -> str:
     return (
-        f"tenants/{pulumi.get_stack()}.yaml: {what}: pulumi config set --secret {setting}"
+        f"tenants/{pulumi.get_stack()}.yaml: {what}: {other}pulumi config set --secret {setting}"
         f" (or, for an export to Compose, set CLOUDFREEDOM_{variable})"
     )
 

@@ -1,8 +1,14 @@
 """What is said about a container that could not be made."""
 
-import pytest
+from contextlib import nullcontext
+from unittest.mock import Mock
 
-from components.recovery import explanation
+import pytest
+from docker.errors import APIError
+
+from components import recovery
+from components.labels import TENANT
+from components.recovery import LeftoverError, explanation
 
 # Nothing listens on a port that only a privileged program could have.
 NO_HOST = "tcp://127.0.0.1:1"
@@ -16,7 +22,15 @@ INPUTS = {"name": "acme-litellm", "ports": [{"ip": "127.0.0.1", "external": 4002
 def test_a_taken_port_is_told_where_to_change_it(cause: str) -> None:
     assert explanation(NO_HOST, INPUTS, [cause, "an older error"]) == (
         "acme-litellm: 127.0.0.1:4002 of the Docker host is taken: stop what uses it,"
-        " or choose another port in the tenant's file"
+        " or choose another port in the stack's file"
+    )
+
+
+def test_an_address_of_another_host_is_told_where_to_change_it() -> None:
+    cause = "listen tcp4 127.0.0.1:4002: bind: cannot assign requested address"
+    assert explanation(NO_HOST, INPUTS, [cause]) == (
+        "acme-litellm: the Docker host has no such address as in 127.0.0.1:4002: `bind` in the"
+        " stack's file, or a core's `hostGateway`, must be one of its own"
     )
 
 
@@ -24,3 +38,18 @@ def test_a_taken_port_is_told_where_to_change_it(cause: str) -> None:
 def test_a_host_that_does_not_answer_is_no_second_error(errors: list[str]) -> None:
     told = explanation(NO_HOST, INPUTS, errors)
     assert told.startswith("acme-litellm did not become ready. Its last lines:\n(none: ")
+
+
+def test_a_network_that_is_in_use_is_nobodys_leftover(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Mock(attrs={"Labels": {TENANT: "acme"}})
+    network.name = "acme-data"
+    network.remove.side_effect = APIError("network acme-data has active endpoints")
+    client = Mock()
+    client.networks.list.return_value = [network]
+    monkeypatch.setattr(recovery, "_connect", lambda _: nullcontext(client))
+    with pytest.raises(LeftoverError) as raised:
+        recovery.remove_leftover(NO_HOST, "acme", kind="network", name="acme-data")
+    assert str(raised.value) == (
+        "acme-data is in use by containers that are not of this stack: another one has the slug"
+        " 'acme', too, or the state of this one was lost"
+    )

@@ -85,7 +85,8 @@ def test_all_missing_keys_come_at_once_and_each_is_told_how_to_set_it() -> None:
             f" (or, for an export to Compose, set CLOUDFREEDOM_PROVIDER_KEY_{key.upper()})"
         )
     assert billing == (
-        "tenants/app.yaml: `billing` needs a key: pulumi config set --secret billingKey"
+        "tenants/app.yaml: `billing` needs a key: pulumi config set core"
+        " organization/PROJECT/STACK, or pulumi config set --secret billingKey"
         " (or, for an export to Compose, set CLOUDFREEDOM_BILLING_KEY)"
     )
 
@@ -107,7 +108,8 @@ def test_a_tenant_with_billing_needs_its_key(config: Mapping[str, str]) -> None:
 @pytest.mark.parametrize("secret", ["", " "])
 def test_a_tenant_with_a_login_needs_its_secret(secret: str) -> None:
     assert refusal("demo", {"loginSecret": secret}) == [
-        "tenants/demo.yaml: `login` needs a secret: pulumi config set --secret loginSecret"
+        "tenants/demo.yaml: `login` needs a secret: pulumi config set core"
+        " organization/PROJECT/STACK, or pulumi config set --secret loginSecret"
         " (or, for an export to Compose, set CLOUDFREEDOM_LOGIN_SECRET)"
     ]
 
