@@ -81,7 +81,7 @@ class Billing:
         }
         status, answer = await self._post(self._billing.check_path, question, CHECK_SECONDS)
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            raise BillingAwayError(f"it answered {status}")
+            raise _no_answer(status)
         return _budget(answer)
 
     async def log(self, events: Sequence[Event]) -> set[str]:
@@ -100,13 +100,13 @@ class Billing:
             return set().union(*[await self.log([event]) for event in events])
         if status in _OF_THE_EVENT:
             return {events[0].request_id}
-        raise BillingAwayError(f"it answered {status}")
+        raise _no_answer(status)
 
     async def _log_one(self, event: Event) -> bool:
         status, _ = await self._log(event.on_wire(self._settings.tenant))
         if status == HTTPStatus.OK or status in _OF_THE_EVENT:
             return status == HTTPStatus.OK
-        raise BillingAwayError(f"it answered {status}")
+        raise _no_answer(status)
 
     async def _log(self, body: Any) -> tuple[int, Any]:
         return await self._post(self._billing.log_path, body, LOG_SECONDS)
@@ -127,6 +127,13 @@ class Billing:
             raise BillingAwayError(f"{type(error).__name__}: {error}") from None
         except ValueError:
             raise BillingAwayError("its answer is not JSON") from None
+
+
+def _no_answer(status: int) -> BillingAwayError:
+    refused = status == HTTPStatus.UNAUTHORIZED
+    return BillingAwayError(
+        f"it refuses the tenant's key ({status})" if refused else f"it answered {status}"
+    )
 
 
 def _budget(answer: Any) -> Budget:
