@@ -17,7 +17,8 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.core.billing import CHECK, LOG, Api, billing, event, key_of, told
+from tests.billing.gateway import CHECK, LOG, check, event
+from tests.core.billing import Api, billing, key_of, told
 from tests.core.processes import POCKETBASE, AppProcess, PocketBaseProcess
 from tests.core.superuser import Superuser
 from tests.process import Process
@@ -120,9 +121,8 @@ def make_sides(api: AppProcess, bare: PocketBaseProcess) -> dict[str, Side]:
     key = {"X-API-Key": key_of(TENANT.slug)}
     users = (USERS[number % len(USERS)] for number in count())
 
-    def check() -> bytes:
-        asked = {"tenant_id": TENANT.slug, "user_id": next(users), "model": "m"}
-        return json.dumps(asked | {"cost_estimate": "0.01"}).encode()
+    def ask() -> bytes:
+        return json.dumps(check(TENANT.slug, next(users), cost_estimate="0.01")).encode()
 
     def log(events: int) -> bytes:
         told = [event(TENANT.slug, next(users)) for _ in range(events)]
@@ -140,7 +140,7 @@ def make_sides(api: AppProcess, bare: PocketBaseProcess) -> dict[str, Side]:
 
     check_url, log_url, bare_url = api.url + CHECK, api.url + LOG, f"{bare.url}/api/batch"
     return {
-        "check-budget": side(check_url, key, check),
+        "check-budget": side(check_url, key, ask),
         "log-usage": side(log_url, key, lambda: log(1)),
         "bare": side(bare_url, token, lambda: write(1)),
         f"log-usage of {BATCH}": side(log_url, key, lambda: log(BATCH), BATCH),

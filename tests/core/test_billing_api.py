@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from tests.core.billing import ALL_LOGGED, CHECK, LOG, PASSWORD, Api, Json, billing, key_of, told
+from tests.billing.cases import ContractCases, Stored
+from tests.billing.gateway import ALL_LOGGED, LOG, Json
+from tests.core.billing import PASSWORD, Api, billing, key_of, told
 from tests.core.processes import AppProcess, PocketBaseProcess
 from tests.core.superuser import NANOS, Record, Superuser
 
@@ -83,53 +84,35 @@ def eve() -> str:
     return f"eve{next(numbers)}/ü'\\@blue.example"
 
 
+@pytest.fixture
+def stored(superuser: Superuser) -> Stored:
+    return lambda user: [(log["request_id"], log["cost"]) for log in logs(superuser, user)]
+
+
 def logs(superuser: Superuser, user: str) -> list[Record]:
     return superuser.list("usage_logs", "user = {user}", sort="@rowid", user=user)
+
+
+class TestContract(ContractCases):
+    pass
 
 
 # --- What a person may spend
 
 
-def test_a_budget_is_checked(api: Api, ann: str, bob: str, eve: str) -> None:
-    for user, status, word in (
-        (ann, 200, "ok"),
-        (bob, 200, "no_budget"),
-        (eve, 404, "unknown_user"),
-        ("", 404, "unknown_user"),
-        ("x" * 5000, 404, "unknown_user"),
-    ):
-        response = api.check(user)
-        answer = response.json()
-        assert (response.status_code, answer["status"]) == (status, word)
-        assert answer["allowed"] is (word == "ok")
-        assert (answer["budget"] is None) is (word != "ok")
-        assert user in answer["message"] or word == "ok"
-
-
-def test_a_budget_goes_down_to_below_zero(api: Api, ann: str) -> None:
-    assert api.check(ann).json()["budget"] == {"total": "0.01", "used": "0", "remaining": "0.01"}
-
+def test_what_is_left_is_said_in_words(api: Api, ann: str) -> None:
     api.log(api.event(ann, cost_total="0.009999999"))
-    last = api.check(ann).json()
-    assert (last["allowed"], last["status"]) == (True, "ok")
-    assert last["message"] == "0.000000001 of 0.01 EUR are left."
+    assert api.check(ann).json()["message"] == "0.000000001 of 0.01 EUR are left."
 
     api.log(api.event(ann, cost_total="0.000000001"))
-    spent = api.check(ann).json()
-    assert (spent["allowed"], spent["status"]) == (False, "exceeded")
-    assert spent["message"] == (
+    assert api.check(ann).json()["message"] == (
         "Your budget of 0.01 EUR is used up. Ask your administrator to raise it."
     )
 
-    api.log(api.event(ann, cost_total="1"))
-    assert api.check(ann).json()["budget"]["remaining"] == "-1"
 
-
-def test_a_check_leaves_the_estimate_to_the_gateway_and_changes_nothing(api: Api, ann: str) -> None:
-    answers = [api.check(ann, cost_estimate=estimate).json() for estimate in ("0", "1000", "0.5")]
-
-    assert answers[0]["allowed"] is True
-    assert answers[0] == answers[1] == answers[2]
+@pytest.mark.parametrize("user", ["", "x" * 5000])
+def test_what_nobody_can_be_called_is_not_known(api: Api, user: str) -> None:
+    assert api.check(user).status_code == 404
 
 
 def test_a_raised_budget_counts_at_once(
@@ -170,7 +153,7 @@ def test_a_month_starts_anew_and_never_does_not(
     assert api.used(monthly) == Decimal("0.00234")
     assert api.used(ann) == Decimal("0.11234")
     days = superuser.list("usage_days", "user = {user}", user=monthly)
-    assert len({day["day"] for day in days} & {f"{first - timedelta(days=1):%Y-%m-%d}"}) == 1
+    assert f"{first - timedelta(days=1):%Y-%m-%d}" in {day["day"] for day in days}
 
 
 def test_a_spent_month_is_worth_waiting_for(api: Api, superuser: Superuser, blue: Record) -> None:
@@ -209,27 +192,6 @@ def test_the_budget_of_the_tenant_does_not_replace_ones_own(red: Api, superuser:
 # --- What was used
 
 
-@pytest.mark.parametrize(
-    ("amount", "nanos"),
-    [
-        ("0", 0),
-        ("0.000000000", 0),
-        ("0.000000001", 1),
-        ("2", 2_000_000_000),
-        ("1234567.123456789", 1_234_567_123_456_789),
-        ("8999999.999999999", 8_999_999_999_999_999),
-    ],
-)
-def test_an_amount_is_exact(
-    api: Api, superuser: Superuser, ann: str, amount: str, nanos: int
-) -> None:
-    assert api.log(api.event(ann, cost_total=amount)).json() == ALL_LOGGED
-
-    [log], [day] = logs(superuser, ann), superuser.list("usage_days", "user = {user}", user=ann)
-    assert log["cost"] == day["cost"] == nanos
-    assert api.used(ann) == Decimal(nanos).scaleb(-9)
-
-
 def test_a_sum_is_exact_up_to_what_json_holds(
     api: Api, superuser: Superuser, blue: Record, ann: str
 ) -> None:
@@ -264,15 +226,6 @@ def test_an_event_is_stored_as_it_was_sent(
     assert {name: stored[name] for name in sent | renamed} == sent | renamed
 
 
-def test_a_list_is_logged_in_its_order(api: Api, superuser: Superuser, ann: str) -> None:
-    names = [f"{uuid4().hex}" for _ in range(20)]
-    api.log(api.event(ann, names[0]))
-    api.log([api.event(ann, name) for name in names[1:]])
-
-    assert [each["request_id"] for each in logs(superuser, ann)] == names
-    assert api.used(ann) == 20 * Decimal("0.000000125")
-
-
 def test_a_day_is_the_sum_of_its_logs(api: Api, superuser: Superuser, ann: str) -> None:
     moments = ["2026-01-02T03:04:05Z", "2026-01-02T23:59:59.999Z", "2026-01-02T23:59:59-01:00"]
     api.log([api.event(ann, ended_at=moment, model=m) for moment in moments for m in "xy"])
@@ -286,49 +239,6 @@ def test_a_day_is_the_sum_of_its_logs(api: Api, superuser: Superuser, ann: str) 
         ("2026-01-03", "x"): [1, 4, 3, 125],
         ("2026-01-03", "y"): [1, 4, 3, 125],
     }
-
-
-def test_a_repeat_changes_nothing_and_is_logged(
-    api: Api, superuser: Superuser, ann: str, eve: str
-) -> None:
-    one, two, three = (uuid4().hex for _ in range(3))
-    api.log([api.event(ann, one), api.event(ann, two), api.event(ann, one, cost_total="1")])
-    before = logs(superuser, ann)
-
-    assert api.log(api.event(ann, one, cost_total="5")).json() == ALL_LOGGED
-    assert api.log([api.event(eve, two)]).json() == ALL_LOGGED
-    assert api.log([api.event(ann, two), api.event(ann, three)]).json() == ALL_LOGGED
-
-    after = logs(superuser, ann)
-    assert after[:2] == before
-    assert [each["request_id"] for each in after] == [one, two, three]
-    assert api.used(ann) == 3 * Decimal("0.000000125")
-
-
-def test_an_event_of_an_unknown_person_is_refused(
-    api: Api, superuser: Superuser, ann: str, bob: str, eve: str
-) -> None:
-    response = api.log(api.event(eve))
-    assert response.status_code == 404
-    assert eve in response.json()["message"]
-
-    sent = [api.event(eve), api.event(ann), api.event(bob)]
-    response = api.log(sent)
-    [refused] = response.json()["refused"]
-    assert (response.status_code, refused["request_id"]) == (200, sent[0]["request_id"])
-    assert eve in refused["message"]
-    assert [len(logs(superuser, user)) for user in (eve, ann, bob)] == [0, 1, 1]
-
-
-def test_200_events_at_once_are_counted_exactly(api: Api, superuser: Superuser, ann: str) -> None:
-    costs = [Decimal(number).scaleb(-9) for number in range(200)]
-    events = [api.event(ann, cost_total=f"{cost:f}") for cost in costs]
-    with ThreadPoolExecutor(200) as pool:
-        answers = list(pool.map(api.log, events))
-
-    assert all(answer.json() == ALL_LOGGED for answer in answers)
-    assert api.used(ann) == sum(costs)
-    assert len(logs(superuser, ann)) == 200
 
 
 def test_the_same_event_at_once_is_counted_once(api: Api, superuser: Superuser, ann: str) -> None:
@@ -360,15 +270,6 @@ def test_events_that_share_a_transaction_have_answers_of_their_own(
 # --- What is not understood
 
 
-@pytest.mark.parametrize("path", [CHECK, LOG])
-@pytest.mark.parametrize("key", ["", "key-of-blu", "key-of-bluee", "Key-of-blue", "\xfc"])
-def test_a_wrong_key_is_refused(api: Api, ann: str, path: str, key: str) -> None:
-    headers = {"X-API-Key": key.encode("latin-1")}
-    for body in (api.event(ann), b"{"):
-        assert api.post(path, body, headers=headers).status_code == 401
-    assert api.used(ann) == 0
-
-
 def test_a_key_of_another_tenant_is_refused_and_logged(
     api: Api, red: Api, process: AppProcess, ann: str
 ) -> None:
@@ -393,90 +294,14 @@ def test_a_key_of_another_tenant_is_refused_and_logged(
     assert key_of("red") not in process.log.read_text()
 
 
-@pytest.mark.parametrize("path", [CHECK, LOG])
 @pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"null",
-        b'"text"',
-        b"{}",
-        b"[]",
-        b"[[]]",
-        b"\xff",
-        b"NaN",
-        b"1e99999999999999999999",
-        b"[" * 100_000,
-        b" " * 5_000_000,
-    ],
-    ids=lambda body: body[:8],
+    "change", [{"cost_total": 1}, {"ended_at": "0001-01-01T00:00:00+01:00"}], ids=str
 )
-def test_a_malformed_body_is_not_understood(api: Api, path: str, body: bytes) -> None:
-    assert api.post(path, body).status_code == 422
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"cost_total": "0.0000000001"},
-        {"cost_total": 1},
-        {"cost_total": "1e-9"},
-        {"cost_total": "1\n"},
-        {"cost_total": "\u0661"},
-        {"cost_total": ""},
-        {"cost_total": None},
-        {"cost_total": "9000000"},
-        {"cost_total": "-0.5"},
-        {"tokens_input": -1},
-        {"tokens_input": "4"},
-        {"tokens_output": 0.5},
-        {"response_time": 2**53},
-        {"request_id": "x" * 65},
-        {"request_id": ""},
-        {"request_id": "1\x002"},
-        {"request_id": 1},
-        {"user_id": "\ud800"},
-        {"ended_at": "2026-01-02"},
-        {"ended_at": "2026-01-02T03:04:05"},
-        {"ended_at": "2026-13-02T03:04:05Z"},
-        {"ended_at": "0001-01-01T00:00:00+01:00"},
-        {"ended_at": 1},
-        {"status": "ok"},
-        {"estimated": 0},
-        {"colour": "blue"},
-    ],
-    ids=str,
-)
-def test_one_bad_event_keeps_all_from_being_logged(
+def test_what_it_could_not_keep_exactly_is_refused(
     api: Api, superuser: Superuser, ann: str, change: Json
 ) -> None:
-    bad = api.event(ann, **change)
-    [name] = change
-
-    assert api.log(bad).status_code == 422
-    response = api.log([api.event(ann), bad])
-    assert response.status_code == 422
-    # A half of a character is no JSON for this parser, and so it has no place.
-    assert name in response.json()["message"] or name == "user_id"
+    assert api.log(api.event(ann, **change)).status_code == 422
     assert logs(superuser, ann) == []
-
-
-def test_what_is_missing_is_told(api: Api, ann: str) -> None:
-    asked = {"tenant_id": "blue", "user_id": ann, "model": "m", "cost_estimate": "0"}
-    for path, whole in ((CHECK, asked), (LOG, api.event(ann))):
-        for name in whole:
-            response = api.post(path, {key: whole[key] for key in whole if key != name})
-            assert response.status_code == 422
-            assert name in response.json()["message"]
-
-
-def test_a_list_has_at_most_1000_events(api: Api, superuser: Superuser, ann: str) -> None:
-    events = [api.event(ann) for _ in range(1001)]
-
-    assert api.log(events).status_code == 422
-    assert api.log(events[:1000]).json() == ALL_LOGGED
-    assert len(logs(superuser, ann)) == 1000
 
 
 def test_what_does_not_exist_is_told_in_words(api: Api) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.core.billing import LOG, Api, Json, billing, event, key_of, told
+from tests.billing.gateway import LOG, Json, event
+from tests.core.billing import Api, billing, key_of, told
 from tests.core.processes import AppProcess, PocketBaseProcess
 from tests.core.superuser import NANOS, Superuser
 from tests.process import Process

@@ -8,7 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.core.billing import OPERATOR, Json, billing, event, key_of, told
+from tests.billing.gateway import Json, event
+from tests.core.billing import OPERATOR, billing, key_of, told
 from tests.core.processes import PocketBaseProcess
 from tests.core.superuser import Superuser
 
