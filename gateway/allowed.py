@@ -115,6 +115,8 @@ def _check_tool(tool: object) -> None:
     if is_of_the_caller(tool):
         return
     kind = tool.get("type") or next(iter(tool), None) if isinstance(tool, dict) else None
+    if kind in _TOOLS_OF_THE_CALLER:
+        raise RequestError("A tool of your own must have a name.", "tools")
     if not isinstance(kind, str) or not _TOOLS_OF_THE_PROVIDER.fullmatch(kind):
         raise RequestError(f"This gateway does not offer the tool `{str(kind)[:64]}`.", "tools")
 

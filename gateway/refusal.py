@@ -10,6 +10,9 @@ from gateway.money import for_people
 
 RETRY_SECONDS = 5
 
+# What a person can tell apart: a millionth of the currency.
+_FINEST = 1000
+
 
 def bad_request(message: str, param: str | None) -> ProxyException:
     """The request itself is at fault."""
@@ -27,8 +30,9 @@ def spent(reply: Reply, least: int) -> ProxyException:
     used = reply.total - (reply.allowance - reply.spent)
     return _refusal(
         f"Your budget of {for_people(reply.total)} does not cover this message: "
-        f"{for_people(used)} is used, {for_people(left)} is left, and it would take at least "
-        f"{for_people(least)}. Ask your administrator to raise your budget.",
+        f"{for_people(_up(used))} is used, {for_people(left - left % _FINEST)} is left, and it "
+        f"would take at least {for_people(_up(least))}. Ask your administrator to raise your "
+        "budget.",
         code=402,
         kind="budget_exceeded",
     )
@@ -53,6 +57,10 @@ def busy(reply: Reply) -> ProxyException:
 def away(message: str) -> ProxyException:
     """Nobody can say whether the request may be paid."""
     return _refusal(message, code=503, kind="budget_unknown", retry=True)
+
+
+def _up(nanos: int) -> int:
+    return -(-nanos // _FINEST) * _FINEST
 
 
 def _refusal(message: str, *, code: int, kind: str, retry: bool = False) -> ProxyException:
