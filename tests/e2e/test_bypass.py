@@ -305,7 +305,7 @@ def raw(
 
 
 def reports_key(money: Money) -> str:
-    return money.running.way.outputs()["litellm_key_reports"]
+    return str(money.running.way.outputs()["litellm_key_reports"])
 
 
 # --- The body
@@ -391,6 +391,7 @@ def test_nothing_is_taken_for_less_than_it_may_be(money: Money, extra: Json) -> 
 def test_several_texts_to_complete_have_several_answers(money: Money, program: Payer) -> None:
     """The budget is worth 500 tokens of an answer."""
     body = {"model": "paid", "prompt": ["Hello"] * 10, "max_tokens": 100}
+    before = len(program.events())
     program.budget("0")
     try:
         until(lambda: program.gateway.post(COMPLETIONS, json=body).status_code == 402, seconds=40)
@@ -400,6 +401,7 @@ def test_several_texts_to_complete_have_several_answers(money: Money, program: P
         program.budget("1000")
     *_, call = money.providers.deployment("paid").calls()
     assert call.body["max_completion_tokens"] <= 50
+    check_billed(money, program, before)
 
 
 # --- The cache
