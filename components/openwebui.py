@@ -126,6 +126,7 @@ def _login(tenant: Tenant, url: str) -> dict[str, str]:
         "OPENID_REDIRECT_URI": f"{url}/oauth/oidc/callback",
         "OAUTH_PROVIDER_NAME": login.name,
         "OAUTH_CLIENT_ID": login.client_id or tenant.slug,
+        "OAUTH_SCOPES": " ".join(["openid", "email", "profile", *login.scopes]),
         "OAUTH_CODE_CHALLENGE_METHOD": "S256",
         "ENABLE_OAUTH_SIGNUP": "true",
         "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "true",

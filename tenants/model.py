@@ -367,7 +367,8 @@ class Billing(Section):
     )
 
 
-Role = Annotated[str, *matching(r"[^\s,]+", "a word without commas")]
+Role = Annotated[str, *matching(r"[^\s,]([^,\n]*[^\s,])?", "a name without commas")]
+Scope = Annotated[str, *matching(r"[!#-\[\]-~]+", "a word without spaces and quotes")]
 
 
 class Login(Section):
@@ -385,8 +386,15 @@ class Login(Section):
     client_id: str | None = Field(
         None, min_length=1, max_length=254, description="The tenant's; SLUG unless given"
     )
+    scopes: list[Scope] = Field(
+        [], description="Asked for besides openid, email and profile, such as groups"
+    )
     roles_claim: str = Field("role", min_length=1, description="Where it says who may do what")
-    users: list[Role] = Field(["user"], min_length=1, description="Roles that may chat")
+    users: list[Role] = Field(
+        ["user"],
+        min_length=1,
+        description='Roles that may chat; "*" is whoever the provider lets in',
+    )
     admins: list[Role] = Field(["admin"], description="Roles that administer Open WebUI, too")
     passwords: bool = Field(
         False, description="Whether accounts of Open WebUI's own, such as its first admin's, stay"

@@ -144,6 +144,10 @@ def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> Non
      "7: litellm.keys.0.models = []: must have at least 1 item"),
     ("  keys: [{name: reports, user: it, requests_per_minute: 0}]\n",
      "7: litellm.keys.0.requests_per_minute = 0: must be greater than or equal to 1"),
+    ("login: {users: []}\n", "7: login.users = []: must have at least 1 item"),
+    ("login: {users: ['a,b']}\n", '7: login.users.0 = "a,b": must be a name without commas'),
+    ("login: {scopes: ['groups email']}\n",
+     '7: login.scopes.0 = "groups email": must be a word without spaces and quotes'),
 ])  # fmt: skip
 def test_a_value_out_of_range(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, ACME + text) == [problem]
