@@ -168,8 +168,12 @@ class Person:
         assert isinstance(token, str)
         return token
 
-    def sign_out(self) -> None:
+    def leave(self) -> None:
+        """Sign out, wherever that leads."""
         self.page.get_by_role("button", name=re.compile("User (Profile )?Menu", re.I)).first.click()
         self.page.get_by_text("Sign Out").click()
+
+    def sign_out(self) -> None:
+        self.leave()
         elsewhere = self.page.get_by_role("button", name=re.compile("Continue with"))
         self.page.locator("#email").or_(elsewhere).first.wait_for()

@@ -30,6 +30,7 @@ SERVER = ROOT / "tests" / "providers" / "server.py"
 # The program that `pulumi` runs lies in the tests' own project and imports ours from here.
 os.environ["PYTHONPATH"] = str(ROOT)
 os.environ["CLOUDFREEDOM_BILLING_KEY"] = secrets.token_hex(16)
+os.environ["CLOUDFREEDOM_LOGIN_SECRET"] = secrets.token_hex(16)
 for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
     os.environ[f"CLOUDFREEDOM_PROVIDER_KEY_{name}"] = f"key-{secrets.token_hex(16)}"
 

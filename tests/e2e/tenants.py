@@ -170,3 +170,25 @@ def gamma(
             "batch": 20,
         },
     }
+
+
+def epsilon(
+    slug: str, *, chat: int, api: int, providers: Providers, billing: Billing, issuer: str
+) -> dict[str, Any]:
+    """A tenant whose people and budgets are somebody else's, who has groups instead of roles."""
+    return {
+        "slug": slug,
+        "name": "Epsilon",
+        "openwebui": {"port": chat},
+        "litellm": {"port": api, "models": [Models(providers).single("paid")]},
+        "billing": {"url": billing.base_url, "grace": GRACE},
+        "login": {
+            "issuer": issuer,
+            "name": "Canaille",
+            "client_id": f"chat-of-{slug}",
+            "scopes": ["groups"],
+            "roles_claim": "groups",
+            "users": ["Chat People"],
+            "admins": ["Chat Admins"],
+        },
+    }

@@ -1,29 +1,19 @@
 """A core and its tenant: one login, budgets that people see, and what happens without it."""
 
-import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 
 import pytest
 from docker import DockerClient
 from playwright.sync_api import Browser, expect
 
-from ops.doctor import examine
-from ops.tools import docker_address
 from ops.way import PulumiWay
-from tenants.model import Tenant
 from tests.e2e import pulumi_cli
 from tests.e2e.browser import chromium
 from tests.e2e.core import ADA, BEN, Core, CorePerson, core_and_tenant
+from tests.e2e.doctor import found_wrong
 from tests.e2e.project import Project
-from tests.e2e.waiting import until
+from tests.e2e.waiting import apart, until
 from tests.providers.client import Providers
-
-
-def apart(work: Callable[[], None]) -> None:
-    """Do it in a thread of its own: Playwright's loop runs in this one, and an export has one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result()
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +101,8 @@ def test_a_tenant_reaches_the_core_s_services_and_nothing_behind_them(
 
 @pytest.mark.usefixtures("on_one_way")
 def test_a_tenant_without_its_core_says_so_and_recovers_by_itself(core: Core) -> None:
-    tenant = Tenant.model_validate_json(json.dumps(core.tenant.tenant))
-
     def problems() -> dict[str, str]:
-        findings = examine(tenant, docker_address())
-        return {finding.what: finding.problem for finding in findings if finding.problem}
+        return found_wrong(core.tenant)
 
     until(lambda: problems() == {}, seconds=30)
     gateway = f"{core.tenant.slug}-litellm"

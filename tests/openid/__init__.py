@@ -1,0 +1,1 @@
+"""Somebody else's OpenID provider for the end-to-end tests."""
