@@ -23,6 +23,8 @@ from tests.openid.client import OpenIDProcess, account
 from tests.openid.server import Account
 from tests.providers.client import Providers
 
+pytestmark = pytest.mark.usefixtures("on_one_way")
+
 ADA = account("Ada Admin", "Chat Admins", verified=True)
 BEN = account("Ben Example", "Everybody", "Chat People", email="Ben@Example.com")
 CAT = account("Cat Stranger", "Everybody")
@@ -160,7 +162,6 @@ def test_a_person_of_the_provider_chats_and_pays_by_e_mail(company: Company, ben
     assert "code_challenge_method=S256" in company.openid.log.read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("on_one_way")
 def test_a_group_is_a_role_as_long_as_one_is_in_it(
     company: Company, browser: Browser, ben: Visitor
 ) -> None:
@@ -175,7 +176,6 @@ def test_a_group_is_a_role_as_long_as_one_is_in_it(
         again.is_told(REFUSED)
 
 
-@pytest.mark.usefixtures("on_one_way")
 @pytest.mark.parametrize("who", [CAT, DAN], ids=["other groups", "no group"])
 def test_whoever_is_in_no_group_that_may_chat_is_refused(
     company: Company, browser: Browser, who: Account
@@ -185,7 +185,6 @@ def test_whoever_is_in_no_group_that_may_chat_is_refused(
     visitor.is_told(REFUSED)
 
 
-@pytest.mark.usefixtures("on_one_way")
 def test_an_unverified_e_mail_leads_into_nobody_s_account(
     company: Company, browser: Browser, ben: Visitor
 ) -> None:
@@ -200,7 +199,6 @@ def test_an_unverified_e_mail_leads_into_nobody_s_account(
     assert known["id"] != ben.session().who().json()["id"]
 
 
-@pytest.mark.usefixtures("on_one_way")
 def test_with_another_secret_the_chat_says_that_the_login_failed(
     company: Company, browser: Browser
 ) -> None:
@@ -210,7 +208,6 @@ def test_with_another_secret_the_chat_says_that_the_login_failed(
         visitor.is_told(FAILED)
 
 
-@pytest.mark.usefixtures("on_one_way")
 def test_whoever_signs_out_is_out_at_the_provider_too(company: Company, browser: Browser) -> None:
     ada = Visitor.at(browser, company, ADA)
     session = ada.enter()
@@ -221,7 +218,6 @@ def test_whoever_signs_out_is_out_at_the_provider_too(company: Company, browser:
     expect(ada.chat.page.get_by_label("Login")).to_be_visible()
 
 
-@pytest.mark.usefixtures("on_one_way")
 def test_while_the_provider_is_away_whoever_is_logged_in_chats_on(
     company: Company, ben: Visitor
 ) -> None:
@@ -233,7 +229,6 @@ def test_while_the_provider_is_away_whoever_is_logged_in_chats_on(
     assert "does not answer" in problem
 
 
-@pytest.mark.usefixtures("on_one_way")
 def test_passwords_count_if_the_file_says_so_and_the_provider_may_be_away_then(
     company: Company, browser: Browser
 ) -> None:
