@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
 from pydantic import TypeAdapter
 
-from tests.connections import ONE_A_REQUEST
+from tests.connections import client
 from tests.process import Process
 
 from . import server
 from .server import Faults, Logged, Requests
 
 # One for all: it takes longer to make than to use.
-HTTP = httpx.Client(limits=ONE_A_REQUEST, timeout=60)
+HTTP = client(timeout=60)
 EVENTS = TypeAdapter(list[Logged])
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 
 from tests.billing import contract
-from tests.connections import ONE_A_REQUEST
+from tests.connections import client
 
 Json = dict[str, Any]
 
@@ -42,8 +42,7 @@ class Gateway:
     def __init__(self, url: str, key: str, tenant: str) -> None:
         self.key = key
         self.tenant = tenant
-        headers = {"X-API-Key": key}
-        self.http = httpx.Client(base_url=url, headers=headers, limits=ONE_A_REQUEST, timeout=30)
+        self.http = client(base_url=url, headers={"X-API-Key": key}, timeout=30)
 
     def __enter__(self) -> Self:
         return self

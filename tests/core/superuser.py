@@ -3,10 +3,8 @@
 import secrets
 from typing import Any, Self
 
-import httpx
-
 from core.services.settings import SUPERUSER
-from tests.connections import ONE_A_REQUEST
+from tests.connections import client
 
 Record = dict[str, Any]
 
@@ -18,7 +16,7 @@ class Superuser:
     """Close it by leaving its context."""
 
     def __init__(self, url: str, password: str) -> None:
-        self.http = httpx.Client(base_url=url, limits=ONE_A_REQUEST, timeout=30)
+        self.http = client(base_url=url, timeout=30)
         path = "/api/collections/_superusers/auth-with-password"
         answer = self.http.post(path, json={"identity": SUPERUSER, "password": password})
         self.http.headers["Authorization"] = answer.raise_for_status().json()["token"]
