@@ -145,14 +145,6 @@ def test_nothing_that_opens_anything_is_kept(identity: Identity) -> None:
     assert not any(value in str(kept) for value in secret)
 
 
-def test_nobody_but_superusers_sees_what_identity_keeps(identity: Identity) -> None:
-    ann = identity.person(identity.acme, role="admin")
-    headers = {"Authorization": identity.superuser.token(ann)}
-    for collection in ("sessions", "oidc_codes", "oidc_used_codes", "oidc_keys", "login_attempts"):
-        url = identity.superuser.http.base_url.join(f"/api/collections/{collection}/records")
-        assert httpx.get(url, headers=headers).status_code == 403
-
-
 def test_a_crash_ends_no_session_and_loses_no_key(identity: Identity) -> None:
     visitor = identity.at(identity.acme)
     identity.acme.log_in(visitor.callback(identity.acme))
