@@ -1,5 +1,3 @@
-/// <reference path="../pb_data/types.d.ts" />
-
 // The superusers have the passwords that this container is told. One whose password is right already
 // is left alone: to set it again would end what it is doing.
 onBootstrap((e) => {

@@ -3,8 +3,9 @@
 migrate((app) => {
   // The largest amount of the Billing API's contract. PocketBase's numbers are exact up to 2⁵³.
   const LARGEST_AMOUNT = 8_999_999_999_999_999;
+  const PERIODS = ["month", "never"];
 
-  const nobodyElse = null; // only superusers
+  const ONLY_SUPERUSERS = null;
   const OF_TENANT = "tenant = @request.auth.tenant";
   const ADMIN = "@request.auth.role = 'admin'";
   const THEIRS = `${OF_TENANT} && (user = @request.auth.email || ${ADMIN})`;
@@ -13,7 +14,6 @@ migrate((app) => {
   const integer = (name, options) => ({ type: "number", name, onlyInt: true, min: 0, ...options });
   const select = (name, values, options) =>
     ({ type: "select", name, values, maxSelect: 1, required: true, ...options });
-  const period = (options) => select("period", ["month", "never"], options);
 
   const tenants = new Collection({
     type: "base",
@@ -25,7 +25,7 @@ migrate((app) => {
       text("name"),
       // The budget of whoever is not known; without a period they are refused.
       integer("default_amount", { max: LARGEST_AMOUNT }),
-      select("default_period", ["month", "never"], { required: false }),
+      select("default_period", PERIODS, { required: false }),
     ],
     indexes: ["CREATE UNIQUE INDEX tenants_slug ON tenants (slug)"],
   });
@@ -39,7 +39,7 @@ migrate((app) => {
   users.fields.add(new SelectField(select("role", ["admin", "user"])));
   users.fields.add(new RelationField(tenant));
   users.listRule = users.viewRule = `id = @request.auth.id || (${ADMIN} && ${OF_TENANT})`;
-  users.createRule = users.deleteRule = nobodyElse;
+  users.createRule = users.deleteRule = ONLY_SUPERUSERS;
   users.updateRule = ["role", "tenant", "verified", "email", "emailVisibility"].reduce(
     (rule, field) => `${rule} && @request.body.${field}:isset = false`,
     "id = @request.auth.id",
@@ -65,7 +65,7 @@ migrate((app) => {
     fields: [
       tenant,
       text("user", { max: 255 }),
-      period(),
+      select("period", PERIODS),
       integer("amount", { max: LARGEST_AMOUNT }),
     ],
     indexes: ["CREATE UNIQUE INDEX budgets_user ON budgets (tenant, user)"],
