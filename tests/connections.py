@@ -7,7 +7,7 @@ import httpx
 # A connection that is kept can be closed while a request is on its way to it: by httpx, which
 # closes what is idle beyond its limits though another thread was just given it, or by a server
 # that has waited long enough. Either would fail a test for nothing.
-ONE_A_REQUEST = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+_ONE_A_REQUEST = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 
 
 def client(*, headers: dict[str, str] | None = None, **options: Any) -> httpx.Client:
@@ -17,4 +17,4 @@ def client(*, headers: dict[str, str] | None = None, **options: Any) -> httpx.Cl
     be kept would be given to another thread.
     """
     told = {**(headers or {}), "Connection": "close"}
-    return httpx.Client(headers=told, limits=ONE_A_REQUEST, **options)
+    return httpx.Client(headers=told, limits=_ONE_A_REQUEST, **options)

@@ -6,18 +6,14 @@ from typing import Any
 
 import httpx
 
-from tests.connections import ONE_A_REQUEST
+from tests import connections
 from tests.e2e.conftest import Running
 
 
 def client(running: Running, key: str | None = None) -> httpx.Client:
     """A client with the master key, or another."""
-    return httpx.Client(
-        base_url=running.api,
-        headers={"Authorization": f"Bearer {key or running.key}"},
-        limits=ONE_A_REQUEST,
-        timeout=60,
-    )
+    headers = {"Authorization": f"Bearer {key or running.key}"}
+    return connections.client(base_url=running.api, headers=headers, timeout=60)
 
 
 def chat(
