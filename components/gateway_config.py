@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tenants.model import ApiKey, Billing, LiteLLM, Tenant
+from tenants.model import ApiKey, Billing, LiteLLM, Tenant, base_url
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ def api_key_env(name: str) -> str:
 
 def _billing(billing: Billing) -> Json:
     return {
-        "url": str(billing.url).rstrip("/"),
+        "url": base_url(billing.url),
         "check_path": billing.check_path,
         "log_path": billing.log_path,
         "batch": billing.batch,

@@ -20,6 +20,7 @@ from tenants.model import (
     Price,
     Strategy,
     Tenant,
+    base_url,
 )
 
 Json = dict[str, Any]
@@ -91,7 +92,7 @@ def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: 
         "weight": deployment.weight,
     }
     if deployment.api_base:
-        params["api_base"] = str(deployment.api_base).rstrip("/")
+        params["api_base"] = base_url(deployment.api_base)
     if deployment.requests_per_minute:
         params["rpm"] = deployment.requests_per_minute
     if deployment.tokens_per_minute:

@@ -14,7 +14,7 @@ from components.redis import redis_url
 from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, Storage, answers, script
 from components.stack_config import Keys
-from tenants.model import Tenant, public_url
+from tenants.model import Tenant, base_url, public_url
 
 PORT = 8080
 _USER = 1000  # the image has no user of its own
@@ -122,7 +122,7 @@ def _login(tenant: Tenant, url: str) -> dict[str, str]:
     if login is None:
         return {}
     return {
-        "OPENID_PROVIDER_URL": f"{str(login.issuer).rstrip('/')}/.well-known/openid-configuration",
+        "OPENID_PROVIDER_URL": f"{base_url(login.issuer)}/.well-known/openid-configuration",
         "OPENID_REDIRECT_URI": f"{url}/oauth/oidc/callback",
         "OAUTH_PROVIDER_NAME": login.name,
         "OAUTH_CLIENT_ID": login.client_id or tenant.slug,

@@ -44,6 +44,6 @@ class Reach:
         try:
             await self._billing.check(self._account, "health", 0)
         except BillingAwayError as error:
-            return f"does not answer at {self._billing.url}: {error}"
+            return f"cannot be used: {error}"
         self._answered_at = time.monotonic()
         return _ANSWERS

@@ -10,7 +10,7 @@ from docker.errors import DockerException
 from docker.models.containers import Container
 
 from components.labels import PART, TENANT
-from tenants.model import Tenant
+from tenants.model import Tenant, base_url
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
 _GUARD = "http://127.0.0.1:4000/health/guard"
@@ -46,10 +46,10 @@ def examine(tenant: Tenant, address: str) -> Iterator[Finding]:
         for part in PARTS:
             yield Finding(f"{tenant.slug}-{part}", _state(containers.get(part)))
         if tenant.billing and _runs(containers.get("litellm")):
-            what = f"Billing API at {str(tenant.billing.url).rstrip('/')}"
+            what = f"Billing API at {base_url(tenant.billing.url)}"
             yield Finding(what, _billing(containers["litellm"]))
         if tenant.login and _runs(containers.get("openwebui")):
-            issuer = str(tenant.login.issuer).rstrip("/")
+            issuer = base_url(tenant.login.issuer)
             yield Finding(f"login at {issuer}", _login(containers["openwebui"], issuer))
 
 

@@ -401,6 +401,11 @@ class Login(Section):
     )
 
 
+def base_url(url: HttpUrl) -> str:
+    """An address that paths are put behind: pydantic ends a mere host with a slash."""
+    return str(url).rstrip("/")
+
+
 def public_url(domain: str | None, bind: IPvAnyAddress, port: int) -> str:
     """Where people open what listens on a port of the host, and may have a name behind TLS."""
     return f"https://{domain}" if domain else f"http://{bind}:{port}"

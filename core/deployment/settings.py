@@ -2,6 +2,7 @@
 
 from core.model import Budget, Core, CoreTenant, Person
 from core.services import settings as told
+from tenants.model import base_url
 
 POCKETBASE = "http://pocketbase:8090"
 
@@ -23,7 +24,7 @@ def _tenant(tenant: CoreTenant) -> told.Tenant:
     return told.Tenant(
         slug=tenant.slug,
         name=tenant.name,
-        chat_url=str(tenant.chat_url).rstrip("/"),
+        chat_url=base_url(tenant.chat_url),
         default_budget=_budget(tenant.default_budget),
         people=tuple(map(_person, tenant.people)),
     )

@@ -195,6 +195,16 @@ def test_what_cannot_be_is_told_in_words(
     assert list(answer.json()) == ["message"]
 
 
+def test_an_amount_that_is_none_is_told_how_to_be_written(
+    operator: httpx.Client, tenant: str
+) -> None:
+    for amount in (20, "20,5", "-1", "1.0000000001", "1\n"):
+        answer = operator.put(f"{tenant}/budgets/ann", json={"amount": amount})
+        assert answer.json()["message"] == (
+            'body.amount: must be a text such as "20" or "0.5", with at most nine decimal places'
+        )
+
+
 def test_who_is_not_there_is_told(operator: httpx.Client) -> None:
     for path in ("", "/users", "/users/ann@x.example", "/budgets", "/budgets/ann"):
         answer = operator.get(f"/api/tenants/nobody{path}")

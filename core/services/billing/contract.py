@@ -1,5 +1,6 @@
 """What the Billing API is asked, as `docs/billing-api.yaml` has it, and what it answers."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
@@ -15,13 +16,23 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from gateway.money import from_wire
 
 LARGEST_AMOUNT = 8_999_999_999_999_999
 """In nanos."""
 
+_AMOUNT = r"^[0-8]?[0-9]{1,6}(\.[0-9]{1,9})?$"
 _MOMENT = r"^[0-9-]{10}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+
+
+def _amount(given: object) -> object:
+    if isinstance(given, str) and re.fullmatch(_AMOUNT, given):
+        return given
+    raise PydanticCustomError(
+        "amount", 'must be a text such as "20" or "0.5", with at most nine decimal places'
+    )
 
 
 def _for_pocketbase(text: str) -> str:
@@ -38,7 +49,7 @@ def _whole(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Amount: TypeAlias = Annotated[str, Field(pattern=r"^[0-8]?[0-9]{1,6}(\.[0-9]{1,9})?$")]
+Amount: TypeAlias = Annotated[str, Field(pattern=_AMOUNT), BeforeValidator(_amount)]
 # SQLite's JSON ends a text at a null character.
 Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 # Whoever is meant, small and capital letters are the same.
@@ -114,4 +125,5 @@ def usage_in(body: bytes) -> Event | list[Event]:
 def not_understood(errors: Sequence[Any]) -> ApiError:
     """What pydantic found wrong first."""
     place = ".".join(str(step) for step in errors[0]["loc"]) or "The body"
-    return ApiError(422, f"{place}: {errors[0]['msg']}")
+    words = errors[0]["msg"].replace("Input should", "must").removeprefix("Value error, ")
+    return ApiError(422, f"{place}: {words}")
