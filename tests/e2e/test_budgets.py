@@ -12,6 +12,8 @@ from tests.e2e.identity import secret, token
 from tests.e2e.money import Money, Payer, cost, message
 from tests.e2e.waiting import until
 
+pytestmark = pytest.mark.usefixtures("on_one_way")
+
 Json = dict[str, Any]
 
 CHAT: Json = {"messages": [{"role": "user", "content": "Hello there"}]}
