@@ -172,8 +172,6 @@ REFUSED_HEADERS: list[Headers] = [
 # What clients send, some of which LiteLLM reads.
 HARMLESS_HEADERS: list[tuple[str, Headers]] = [
     (MESSAGES, {"anthropic-version": "2023-06-01", "anthropic-beta": "context-1m-2025-08-07"}),
-    (MESSAGES, {"user-agent": "claude-cli/2.0", "x-claude-code-session-id": "12345678-abcd"}),
-    (RESPONSES, {"user-agent": "codex_cli_rs/0.30", "session_id": "12345678-abcd"}),
     (CHAT, {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "baggage": "session.id=mine"}),
     (CHAT, {"x-request-id": "the same", "x-session-id": "12345678-abcd"}),
     (CHAT, {"openai-organization": "mine", "openai-project": "mine"}),
