@@ -48,17 +48,18 @@ class BuildError(Exception):
 def build_missing(
     client: docker.DockerClient, catalog: Catalog, report: Callable[[str], None]
 ) -> None:
-    """Builds every image of the catalog that is built and that the engine does not have.
+    """Builds every image that runs, is built, and is not there yet; its base is made on the way.
 
     Raises:
         BuildError: one cannot be built.
     """
-    base = catalog.base
-    built = {part: image.reference for part, image in catalog if image.source == "built"}
+    running = catalog.running.items()
+    built = {part: image.reference for part, image in running if image.source == "built"}
     missing = {part: name for part, name in built.items() if not _has(client, name)}
     if not missing:
         return
-    if missing.pop("base", None):
+    base = catalog.base
+    if base.source == "built" and not _has(client, base.reference):
         with _reported(report, base.reference):
             _import_base(client, base.reference)
     machine = _machine(base.source)

@@ -52,6 +52,11 @@ class Catalog(_Data):
     openwebui: Image
     core: Image
 
+    @property
+    def running(self) -> Mapping[str, Image]:
+        """What containers run, by part: all but the base."""
+        return {part: image for part, image in self if part != "base"}
+
 
 class _Official(_Data):
     repository: str

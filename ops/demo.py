@@ -120,7 +120,7 @@ def _images(client: DockerClient) -> Source:
         _say("the ones built from packages are here")
         return "built"
     if _registry_answers(official):
-        for _, image in official:
+        for image in official.running.values():
             if image.source == "official":
                 _say(f"fetching {image.reference}")
                 client.images.pull(image.reference)
@@ -134,7 +134,7 @@ def _images(client: DockerClient) -> Source:
 
 def _are_here(client: DockerClient, catalog: Catalog) -> bool:
     try:
-        for _, image in catalog:
+        for image in catalog.running.values():
             client.images.get(image.reference)
     except ImageNotFound:
         return False
