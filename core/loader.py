@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.model import Core
-from tenants.file import load_each, read, stacks
-from tenants.problem import Finding, InvalidFileError
+from tenants.file import load_among, load_each
+from tenants.problem import Finding
 
 FOLDER = Path(__file__).parent
 
@@ -23,13 +23,7 @@ def load(stack: str, folder: Path = FOLDER) -> Core:
     Raises:
         InvalidFileError: with every problem of this file.
     """
-    core, source = read(folder / f"{stack}.yaml", Core)
-    others = (other for other in stacks(folder) if other != stack)
-    findings = (_clash(core, folder / f"{other}.yaml") for other in others)
-    problems = [source.problem(finding) for found in findings for finding in found]
-    if problems:
-        raise InvalidFileError(problems)
-    return core
+    return load_among(stack, folder, Core, _clashes)
 
 
 def load_all(folder: Path = FOLDER) -> dict[str, Core]:
@@ -41,10 +35,7 @@ def load_all(folder: Path = FOLDER) -> dict[str, Core]:
     return load_each(folder, lambda stack: load(stack, folder))
 
 
-def _clash(core: Core, other: Path) -> Iterator[Finding]:
+def _clashes(core: Core, other: Core, stack: str) -> Iterator[Finding]:
     # One slug is one volume: whoever came up second would take over the people of the first.
-    try:
-        if read(other, Core)[0].slug == core.slug:
-            yield Finding(("slug",), core.slug, f"{other.name} has the same: each its own")
-    except InvalidFileError:
-        return
+    if core.slug == other.slug:
+        yield Finding(("slug",), core.slug, f"{stack}.yaml has the same: each its own")

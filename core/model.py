@@ -1,6 +1,7 @@
 """What a core is: the shape of its file, with every default."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
@@ -21,9 +22,10 @@ Email = Annotated[
     AfterValidator(str.lower),
 ]
 Currency = Annotated[str, *matching(r"[A-Z]{3}", "a currency's three letters, such as EUR")]
-_UNUSED = "one that is not used above"
-
 Amount = Annotated[Decimal, Field(ge=0, le=8_999_999, decimal_places=9)]
+
+_Path = tuple[str | int, ...]
+_UNUSED = "one that is not used above"
 
 
 class Period(StrEnum):
@@ -125,30 +127,26 @@ class Core(Section):
     @classmethod
     def _slugs_differ(cls, tenants: list[CoreTenant]) -> list[CoreTenant]:
         refuse(repeated((tenant.slug for tenant in tenants), "slug", _UNUSED))
-        emails = [
-            (tenant_at, person_at, person.email)
+        emails: dict[_Path, str] = {
+            (tenant_at, "people", person_at, "email"): person.email
             for tenant_at, tenant in enumerate(tenants)
             for person_at, person in enumerate(tenant.people)
-        ]
-        several = {email for email, count in Counter(e for *_, e in emails).items() if count > 1}
-        refuse(
-            Finding((tenant_at, "people", person_at, "email"), email, "a person of one tenant only")
-            for tenant_at, person_at, email in emails
-            if email in several
-        )
+        }
+        refuse(_shared(emails, "a person of one tenant only"))
         return tenants
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        ports = {
+        ports: dict[_Path, int | None] = {
             ("pocketbase", "admin_port"): self.pocketbase.admin_port,
             ("billing", "port"): self.billing.port,
             ("identity", "port"): self.identity.port,
         }
-        times = Counter(ports.values())
-        refuse(
-            Finding(path, port, "another part has the same: each its own")
-            for path, port in ports.items()
-            if times[port] > 1
-        )
+        refuse(_shared(ports, "another part has the same: each its own"))
         return self
+
+
+def _shared(values: Mapping[_Path, object], allowed: str) -> Iterator[Finding]:
+    """The places whose value is another place's, too."""
+    times = Counter(values.values())
+    return (Finding(path, value, allowed) for path, value in values.items() if times[value] > 1)

@@ -1,7 +1,7 @@
 """Reads a YAML file into a model and says all that is wrong with it at once, with lines."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -64,6 +64,50 @@ def load_each(folder: Path, load: Callable[[str], _Model]) -> dict[str, _Model]:
     if problems:
         raise InvalidFileError(problems)
     return loaded
+
+
+def load_among(
+    stack: str,
+    folder: Path,
+    model: type[_Model],
+    clashes: Callable[[_Model, _Model, str], Iterable[Finding]],
+) -> _Model:
+    """What the file of a stack says, checked on its own and against every other of the folder.
+
+    Another file that is broken itself is not looked at here: it must not keep this one from being
+    brought up.
+
+    Args:
+        stack: the file is `<folder>/<stack>.yaml`.
+        folder: where the files are.
+        model: of each of them.
+        clashes: what is wrong with the first beside the second, which is another stack's.
+
+    Raises:
+        InvalidFileError: with every problem of this file.
+    """
+    loaded, source = read(folder / f"{stack}.yaml", model)
+    others = {
+        other: _read_if_valid(folder / f"{other}.yaml", model)
+        for other in stacks(folder)
+        if other != stack
+    }
+    problems = [
+        source.problem(finding)
+        for other, their in others.items()
+        if their
+        for finding in clashes(loaded, their, other)
+    ]
+    if problems:
+        raise InvalidFileError(problems)
+    return loaded
+
+
+def _read_if_valid(path: Path, model: type[_Model]) -> _Model | None:
+    try:
+        return read(path, model)[0]
+    except InvalidFileError:
+        return None
 
 
 def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tenants.file import load_each, read, stacks
+from tenants.file import load_among, load_each
 from tenants.model import Tenant
-from tenants.problem import Finding, InvalidFileError
+from tenants.problem import Finding
 
 FOLDER = Path(__file__).parent
 
@@ -24,17 +24,11 @@ def load(stack: str, folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> Tena
     Raises:
         InvalidFileError: with every problem of this file.
     """
-    tenant, source = read(folder / f"{stack}.yaml", Tenant)
-    others = {other: _read_if_valid(folder / f"{other}.yaml") for other in stacks(folder)}
-    problems = [
-        source.problem(finding)
-        for other, their in others.items()
-        if other != stack and their
-        for finding in _clashes(tenant, their, other, hosts.get(stack) == hosts.get(other))
-    ]
-    if problems:
-        raise InvalidFileError(problems)
-    return tenant
+
+    def clashes(tenant: Tenant, other: Tenant, name: str) -> Iterator[Finding]:
+        return _clashes(tenant, other, name, hosts.get(stack) == hosts.get(name))
+
+    return load_among(stack, folder, Tenant, clashes)
 
 
 def load_all(folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> dict[str, Tenant]:
@@ -44,13 +38,6 @@ def load_all(folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> dict[str, Te
         InvalidFileError: with every problem of every file.
     """
     return load_each(folder, lambda stack: load(stack, folder, hosts=hosts))
-
-
-def _read_if_valid(path: Path) -> Tenant | None:
-    try:
-        return read(path, Tenant)[0]
-    except InvalidFileError:
-        return None
 
 
 def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iterator[Finding]:
