@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
@@ -49,7 +50,9 @@ def _whole(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Amount: TypeAlias = Annotated[str, Field(pattern=_AMOUNT), BeforeValidator(_amount)]
+Amount: TypeAlias = Annotated[
+    str, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": _AMOUNT})
+]
 # SQLite's JSON ends a text at a null character.
 Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 # Whoever is meant, small and capital letters are the same.
