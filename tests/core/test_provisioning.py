@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.billing.gateway import Json, event
+from tests.connections import client
 from tests.core.billing import OPERATOR, billing, key_of, told
 from tests.core.processes import PocketBaseProcess
 from tests.core.superuser import Superuser
@@ -24,9 +25,9 @@ def operator(
     folder = tmp_path_factory.mktemp("provisioning")
     with (
         billing(folder, pocketbase, told("green")) as process,
-        httpx.Client(base_url=process.url, headers={"X-API-Key": OPERATOR}, timeout=30) as client,
+        client(base_url=process.url, headers={"X-API-Key": OPERATOR}, timeout=30) as operator,
     ):
-        yield client
+        yield operator
 
 
 @pytest.fixture

@@ -302,8 +302,9 @@ def raw(
         connection.close()
 
 
-def reports_key(money: Money) -> str:
-    return str(money.running.way.outputs()["litellm_key_reports"])
+def authorization(payer: Payer) -> tuple[str, str]:
+    """The header with the payer's key."""
+    return "Authorization", str(payer.gateway.headers["Authorization"])
 
 
 # --- The body
@@ -462,7 +463,7 @@ def test_headers_of_a_client_are_let_in_and_change_no_bill(
 
 
 def test_a_key_is_the_same_in_every_header(money: Money, program: Payer) -> None:
-    key = reports_key(money)
+    key = authorization(program)[1].removeprefix("Bearer ")
     names = ("x-api-key", "api-key", "x-goog-api-key", "ocp-apim-subscription-key", "x-key")
     before = len(program.events())
     statuses = [raw(money, CHAT, [(name, key)], json.dumps(BODY)) for name in names]
@@ -477,10 +478,7 @@ def test_a_key_is_the_same_in_every_header(money: Money, program: Payer) -> None
 
 def test_of_two_keys_one_counts(money: Money, program: Payer) -> None:
     narrow = money.program("narrow", VICTIM)
-    mine, other = (
-        ("Authorization", str(payer.gateway.headers["Authorization"]))
-        for payer in (program, narrow)
-    )
+    mine, other = authorization(program), authorization(narrow)
     before = len(program.events()), len(narrow.events())
     assert raw(money, CHAT, [mine, other], json.dumps(BODY)) in (200, 401, 403)
     assert raw(money, CHAT, [other, mine], json.dumps(BODY)) in (401, 403)
@@ -495,7 +493,7 @@ def test_of_two_people_the_first_pays(money: Money) -> None:
     """Only Open WebUI could send this, and it does not."""
     first, second = money.person(), money.person()
     key = secret(money.running, "FORWARD_USER_INFO_HEADER_JWT_SECRET")
-    headers = [("Authorization", str(first.gateway.headers["Authorization"]))]
+    headers = [authorization(first)]
     for payer in (first, second):
         headers += token(key, payer.name, seconds=DAY_SECONDS).items()
     assert raw(money, CHAT, headers, json.dumps(BODY)) == 200
@@ -536,32 +534,29 @@ def test_another_spelling_of_a_route_is_none_or_the_same(
     money: Money, program: Payer, path: str
 ) -> None:
     before = len(program.events())
-    key = ("Authorization", f"Bearer {reports_key(money)}")
-    status = raw(money, path, [key], json.dumps(BODY))
+    status = raw(money, path, [authorization(program)], json.dumps(BODY))
     assert status in (200, 307, 400, 403, 404)
     assert len(bills(money)) == (status == 200)
     check_billed(money, program, before)
 
 
 @pytest.mark.parametrize("path", SOCKETS)
-def test_no_websocket_is_opened(money: Money, path: str) -> None:
+def test_no_websocket_is_opened(money: Money, program: Payer, path: str) -> None:
     upgrade = [
         ("Connection", "Upgrade"),
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", base64.b64encode(b"0123456789abcdef").decode()),
     ]
-    for key in (reports_key(money), money.running.key):
-        authorization = ("Authorization", f"Bearer {key}")
-        assert raw(money, path, [*upgrade, authorization], method="GET") == 403
+    for payer in (program, money.account()):
+        assert raw(money, path, [*upgrade, authorization(payer)], method="GET") == 403
 
 
 @pytest.mark.parametrize("name", ENCODED)
 def test_another_encoding_is_refused_or_billed(money: Money, program: Payer, name: str) -> None:
     body, headers = ENCODED[name]
     before = len(program.events())
-    key = ("Authorization", f"Bearer {reports_key(money)}")
-    status = raw(money, CHAT, [key, *headers.items()], body)
+    status = raw(money, CHAT, [authorization(program), *headers.items()], body)
     # LiteLLM takes no list, but stumbles over it before it asks anybody.
     assert status in (200, 400) or name == "a list"
     assert len(bills(money)) == (status == 200)

@@ -97,6 +97,11 @@ class Visitor:
     def session(self) -> Session:
         return Session(self.chat.chat, self.chat.token())
 
+    def is_refused(self, words: str) -> None:
+        """Log in, and see why that is not enough."""
+        self.log_in()
+        self.is_told(words)
+
     def is_told(self, words: str) -> None:
         """See why the chat stays closed."""
         expect(self.chat.page.get_by_text(words)).to_be_visible()
@@ -171,26 +176,20 @@ def test_a_group_is_a_role_as_long_as_one_is_in_it(
         known = visitor.session().who().json()
         assert (known["name"], known["role"]) == (visitor.account.name, role)
     with company.openid.changed(people=[ADA.model_copy(update={"groups": []})]):
-        again = Visitor.at(browser, company, ADA)
-        again.log_in()
-        again.is_told(REFUSED)
+        Visitor.at(browser, company, ADA).is_refused(REFUSED)
 
 
 @pytest.mark.parametrize("who", [CAT, DAN], ids=["other groups", "no group"])
 def test_whoever_is_in_no_group_that_may_chat_is_refused(
     company: Company, browser: Browser, who: Account
 ) -> None:
-    visitor = Visitor.at(browser, company, who)
-    visitor.log_in()
-    visitor.is_told(REFUSED)
+    Visitor.at(browser, company, who).is_refused(REFUSED)
 
 
 def test_an_unverified_e_mail_leads_into_nobody_s_account(
     company: Company, browser: Browser, ben: Visitor
 ) -> None:
-    eve = Visitor.at(browser, company, EVE)
-    eve.log_in()
-    eve.is_told(FAILED)
+    Visitor.at(browser, company, EVE).is_refused(FAILED)
     # Nor does it later, when the provider has verified another one.
     own = EVE.model_copy(update={"email": "eve@example.com", "verified": True})
     with company.openid.changed(people=[own]):
@@ -203,9 +202,7 @@ def test_with_another_secret_the_chat_says_that_the_login_failed(
     company: Company, browser: Browser
 ) -> None:
     with company.openid.changed(client_secret="another"):
-        visitor = Visitor.at(browser, company, BEN)
-        visitor.log_in()
-        visitor.is_told(FAILED)
+        Visitor.at(browser, company, BEN).is_refused(FAILED)
 
 
 def test_whoever_signs_out_is_out_at_the_provider_too(company: Company, browser: Browser) -> None:
