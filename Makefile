@@ -1,7 +1,7 @@
 # Everything works on a bare Debian 12 or 13; `make demo` and `make test` need nothing else.
 PYTHON := .venv/bin/python
 
-.PHONY: demo test lint unit core soak bench clean
+.PHONY: demo test test-all lint unit core soak bench clean
 
 demo: .venv/demo  ## Bring a core and its tenant up and print how to use them
 	@.venv/bin/cloudfreedom demo
@@ -9,8 +9,12 @@ demo: .venv/demo  ## Bring a core and its tenant up and print how to use them
 clean: .venv/demo  ## Take them down; their data stays
 	@.venv/bin/cloudfreedom clean
 
-test: lint unit core  ## Everything, end to end on every way up that this machine has
+test: lint unit core  ## End to end on every way up that this machine has
 	$(PYTHON) -m pytest tests/e2e
+
+test-all: lint  ## That, with every member of each family, and kills for 50 rounds
+	for part in unit core e2e; do \
+	  SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/$$part --all || exit; done
 
 lint: .venv/test
 	.venv/bin/ruff format --check .

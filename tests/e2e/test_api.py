@@ -9,6 +9,8 @@ from tests.e2e.api import chat, client, content, stream
 from tests.e2e.conftest import Running
 from tests.e2e.identity import secret
 
+pytestmark = pytest.mark.usefixtures("on_one_way")
+
 
 def test_models_are_listed(alpha_tenant: Running, beta_tenant: Running) -> None:
     def names(running: Running) -> set[str]:

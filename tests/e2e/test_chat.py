@@ -20,6 +20,8 @@ from tests.e2e.waiting import until_healthy
 from tests.e2e.webui import Login, Session, admin
 from tests.providers.client import Providers
 
+pytestmark = pytest.mark.usefixtures("on_one_way")
+
 QUESTION = "What is a tenant?"
 LAST_WORDS = "they have a price."  # of the demonstration model's answer
 

@@ -10,6 +10,8 @@ from tests.e2e.money import Money, cost
 from tests.e2e.waiting import until
 from tests.e2e.webui import Login
 
+pytestmark = pytest.mark.usefixtures("on_one_way")
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

@@ -40,10 +40,10 @@ def wait_for_orphans(group: int) -> None:
 
 @pytest.mark.parametrize("moment", [
     "Network .*-data creating",
-    "Container .*-postgres creating",
-    "Container .*-redis creat",
+    pytest.param("Container .*-postgres creating", marks=pytest.mark.all_only),
+    pytest.param("Container .*-redis creat", marks=pytest.mark.all_only),
     "Container .*-litellm creating",
-    "Container .*-openwebui creating",
+    pytest.param("Container .*-openwebui creating", marks=pytest.mark.all_only),
 ])  # fmt: skip
 def test_an_up_that_was_killed_heals(beta_tenant: Running, moment: str) -> None:
     way = beta_tenant.way

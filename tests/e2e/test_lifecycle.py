@@ -35,7 +35,10 @@ def salt(running: Running) -> str:
     return str(json.loads(values.read_text(encoding="utf-8"))[name]["hex"])
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [
+    "postgres",
+    *(pytest.param(part, marks=pytest.mark.all_only) for part in PARTS if part != "postgres"),
+])  # fmt: skip
 def test_a_killed_process_comes_back(beta_tenant: Running, part: str) -> None:
     session = Session.new(beta_tenant, Login.new())
     session.keep(f"before {part} was killed")

@@ -16,6 +16,8 @@ from tests.e2e.identity import secret, token
 from tests.e2e.waiting import until
 from tests.providers.client import Providers
 
+pytestmark = pytest.mark.usefixtures("on_one_way")
+
 PROVIDERS = {"gpt": "OPENAI", "claude": "ANTHROPIC", "gemini": "GEMINI"}
 ALLOWED_FAILURES = 5
 COOLDOWN = 7
