@@ -1,0 +1,239 @@
+"""No body is read beyond the limit, whatever it claims to be; what is within arrives whole."""
+
+import asyncio
+import gzip
+import json
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.body_limit import BodyLimit, Message, Receive, Scope, Send
+
+LIMIT = 1000
+SIZES = st.one_of(st.integers(0, 3 * LIMIT), st.integers(LIMIT - 2, LIMIT + 2))
+Header = tuple[bytes, bytes]
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers the body that it got."""
+    assert scope["type"] == "http"
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message["body"]
+        more = message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class Request:
+    """One request through the limit, without a server; counts the bytes that were asked for."""
+
+    def __init__(self, chunks: Sequence[bytes], headers: Sequence[Header] = ()) -> None:
+        self._chunks = iter(chunks)
+        self._left = len(chunks)
+        self.headers = headers
+        self.read = 0
+        self.read_before_answer = 0
+        self.sent: list[Message] = []
+
+    async def receive(self) -> Message:
+        chunk = next(self._chunks)
+        self._left -= 1
+        self.read += len(chunk)
+        return {"type": "http.request", "body": chunk, "more_body": self._left > 0}
+
+    async def send(self, message: Message) -> None:
+        if not self.sent:
+            self.read_before_answer = self.read
+        self.sent.append(message)
+
+    def run(self) -> tuple[int, bytes]:
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": self.headers}
+        app = BodyLimit(echo, max_bytes=LIMIT)
+        asyncio.run(app(scope, self.receive, self.send))
+        assert self.sent[-1]["more_body"] is False
+        return self.sent[0]["status"], b"".join(each["body"] for each in self.sent[1:])
+
+
+@given(st.lists(SIZES, min_size=1, max_size=5))
+def test_a_chunked_body_is_whole_or_refused(sizes: list[int]) -> None:
+    chunks = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+    status, body = Request(chunks).run()
+    if sum(sizes) <= LIMIT:
+        assert (status, body) == (200, b"".join(chunks))
+    else:
+        assert status == 413
+        assert b"larger than" in body
+
+
+@given(SIZES)
+def test_a_declared_size_is_refused_unread(size: int) -> None:
+    request = Request([b"x" * size], [(b"content-length", str(size).encode())])
+    status, _ = request.run()
+    assert status == (200 if size <= LIMIT else 413)
+    assert request.read_before_answer == (size if size <= LIMIT else 0)
+
+
+@given(st.integers(0, LIMIT), st.integers(LIMIT + 1, 3 * LIMIT))
+def test_a_declared_size_that_lies_changes_nothing(declared: int, size: int) -> None:
+    chunks = [b"x" * (size // 2), b"x" * (size - size // 2)]
+    assert Request(chunks, [(b"content-length", str(declared).encode())]).run()[0] == 413
+
+
+@pytest.mark.parametrize(("headers", "status"), [
+    ([(b"content-length", b"2"), (b"content-length", b"3")], 400),
+    ([(b"content-length", b"2"), (b"transfer-encoding", b"chunked")], 400),
+    ([(b"content-length", b"-1")], 400),
+    ([(b"content-length", b"+2")], 400),
+    ([(b"content-length", b"2, 2")], 400),
+    ([(b"content-length", b"0x2")], 400),
+    ([(b"content-length", b"")], 400),
+    ([(b"content-length", b"9" * 5000)], 413),
+    ([(b"content-length", b"0" * 5000 + b"2")], 200),
+    ([(b"content-length", b"2"), (b"content-length", b"2")], 200),
+    ([(b"Content-Length", b"1001")], 413),
+    ([(b"content-encoding", b"identity")], 200),
+    ([(b"content-encoding", b"gzip")], 415),
+    ([(b"content-encoding", b"Deflate")], 415),
+    ([(b"content-encoding", b"br")], 415),
+    ([(b"content-encoding", b"zstd")], 415),
+    ([(b"content-encoding", b"identity, gzip")], 415),
+    ([(b"content-encoding", b"identity"), (b"content-encoding", b"gzip")], 415),
+])  # fmt: skip
+def test_headers_decide_before_the_body(headers: list[Header], status: int) -> None:
+    assert Request([b"{}"], headers).run()[0] == status
+
+
+def test_a_compressed_bomb_is_not_unpacked() -> None:
+    for encoding, body in (
+        (b"gzip", gzip.compress(b"x" * 100_000)),
+        (b"deflate", zlib.compress(b"x" * 100_000)),
+    ):
+        assert len(body) < LIMIT
+        request = Request([body], [(b"content-encoding", encoding)])
+        status, answer = request.run()
+        assert status == 415
+        assert b"without compression" in answer
+
+
+def test_a_refusal_has_the_form_of_the_api() -> None:
+    _, body = Request([b"x" * (LIMIT + 1)]).run()
+    error = json.loads(body)["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["code"] == "413"
+    assert "0.000953674 MiB" in error["message"]
+
+
+def test_an_app_has_its_own_form_of_refusals() -> None:
+    def refuse(scope: Scope, status: int, message: str) -> bytes:
+        return f"{scope['path']} {status} {message[:8]}".encode()
+
+    request = Request([b"x" * (LIMIT + 1)])
+    app = BodyLimit(echo, max_bytes=LIMIT, refuse=refuse)
+    scope = {"type": "http", "path": "/here", "headers": []}
+    asyncio.run(app(scope, request.receive, request.send))
+    assert request.sent[1]["body"] == b"/here 413 The body"
+
+
+def test_a_client_that_leaves_gets_no_answer() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/", "headers": []}
+    asyncio.run(BodyLimit(echo, max_bytes=LIMIT)(scope, receive, send))
+    assert not sent
+
+
+def test_what_is_no_request_passes() -> None:
+    seen = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope["type"])
+
+    request = Request([])
+    for kind in ("lifespan", "websocket"):
+        asyncio.run(BodyLimit(app, max_bytes=LIMIT)({"type": kind}, request.receive, request.send))
+    assert seen == ["lifespan", "websocket"]
+
+
+# --- with a server
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def running(self) -> Iterator[int]:
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        while not self.started:
+            time.sleep(0.01)
+        try:
+            yield self.servers[0].sockets[0].getsockname()[1]
+        finally:
+            self.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(params=["h11", "httptools"])
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    app = BodyLimit(echo, max_bytes=1_000_000, patience_seconds=0.5)
+    config = uvicorn.Config(app, port=0, http=request.param, lifespan="off", log_level="error")
+    with _Server(config).running() as number:
+        yield number
+
+
+def test_a_large_body_is_answered_while_it_is_sent(port: int) -> None:
+    body = b"x" * 20_000_000
+    answers = [
+        httpx.post(f"http://127.0.0.1:{port}/", content=body),
+        httpx.post(f"http://127.0.0.1:{port}/", content=iter([body])),
+    ]
+    assert [answer.status_code for answer in answers] == [413, 413]
+    assert "0.953674 MiB" in answers[0].json()["error"]["message"]
+
+
+def test_the_largest_body_arrives(port: int) -> None:
+    body = b"x" * 1_000_000
+    for content in (body, iter([body[:400_000], body[400_000:]])):
+        answer = httpx.post(f"http://127.0.0.1:{port}/", content=content)
+        assert (answer.status_code, answer.content) == (200, body)
+
+
+def test_a_slow_body_is_cut(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
+        connection.sendall(head)
+        started = time.monotonic()
+        connection.setblocking(False)
+        for _ in range(30):
+            time.sleep(0.1)
+            try:
+                answer = connection.recv(1000)
+                break
+            except BlockingIOError:
+                connection.send(b"x")
+        else:
+            pytest.fail("it was never cut")
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - started < 2
+
+
+def test_the_next_request_of_a_connection_is_answered(port: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for size in (10, 2_000_000, 10, 0, 10):
+            answer = client.post("/", content=b"x" * size)
+            assert answer.status_code == (413 if size > 1_000_000 else 200)
