@@ -1,57 +1,57 @@
-"""What the code of `gateway/` is told about a tenant: its file `gateway.json`, as data."""
+"""What the code of `gateway/` is told about a tenant: its file `gateway.json`."""
 
-from typing import Any
+from decimal import Decimal
 
-from tenants.model import ApiKey, Billing, LiteLLM, Tenant, base_url
-
-Json = dict[str, Any]
+from gateway.settings import ApiKey, Billing, Limits, Settings
+from tenants import model
+from tenants.model import Tenant, base_url
 
 _MARGIN_SECONDS = 60
 
 
-def gateway_config(tenant: Tenant) -> Json:
-    """What `gateway.settings` reads; the secrets are in the environment."""
+def gateway_config(tenant: Tenant) -> Settings:
+    """What the gateway reads; the secrets are in its environment."""
     limits = tenant.litellm.rate_limits
-    return {
-        "tenant": tenant.slug,
-        "account": tenant.account,
-        "billing": _billing(tenant.billing) if tenant.billing else None,
-        "markup_percent": str(tenant.billing.markup_percent) if tenant.billing else "0",
-        "person": {
-            "requests_per_minute": limits.requests_per_minute,
-            "tokens_per_minute": limits.tokens_per_minute,
-        },
-        "keys": [_key(key) for key in tenant.litellm.keys],
-        "longest_request_seconds": _longest_request_seconds(tenant.litellm),
-    }
+    return Settings(
+        tenant=tenant.slug,
+        account=tenant.account,
+        login=tenant.login is not None,
+        billing=_billing(tenant, tenant.billing) if tenant.billing else None,
+        markup_percent=tenant.billing.markup_percent if tenant.billing else Decimal(0),
+        person=Limits(
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+        ),
+        keys=tuple(_key(key) for key in tenant.litellm.keys),
+        longest_request_seconds=_longest_request_seconds(tenant.litellm),
+    )
 
 
-def api_key_env(name: str) -> str:
-    """Variable that holds the key of a program."""
-    return f"API_KEY_{name.upper().replace('-', '_')}"
+def _billing(tenant: Tenant, billing: model.Billing) -> Billing:
+    return Billing(
+        url=base_url(billing.url),
+        check_path=billing.check_path,
+        log_path=billing.log_path,
+        batch=billing.batch,
+        grace_seconds=billing.grace,
+        contract=billing.contract_version,
+        user_id=tenant.user_id.value,
+        currency=billing.currency,
+        usd_rate=billing.usd_rate.rate if billing.usd_rate else Decimal(1),
+    )
 
 
-def _billing(billing: Billing) -> Json:
-    return {
-        "url": base_url(billing.url),
-        "check_path": billing.check_path,
-        "log_path": billing.log_path,
-        "batch": billing.batch,
-        "grace_seconds": billing.grace,
-    }
+def _key(key: model.ApiKey) -> ApiKey:
+    return ApiKey(
+        name=key.name,
+        user=key.user,
+        models=None if key.models is None else tuple(key.models),
+        requests_per_minute=key.requests_per_minute,
+        tokens_per_minute=key.tokens_per_minute,
+    )
 
 
-def _key(key: ApiKey) -> Json:
-    return {
-        "name": key.name,
-        "user": key.user,
-        "models": key.models,
-        "requests_per_minute": key.requests_per_minute,
-        "tokens_per_minute": key.tokens_per_minute,
-    }
-
-
-def _longest_request_seconds(litellm: LiteLLM) -> int:
+def _longest_request_seconds(litellm: model.LiteLLM) -> int:
     """Every try of a request, at the model and all of its fallbacks, may take the whole timeout."""
     routing = litellm.routing
     fallbacks = [*litellm.fallbacks.values(), *litellm.context_window_fallbacks.values()]

@@ -1,6 +1,5 @@
 """LiteLLM: the model gateway."""
 
-import json
 from collections.abc import Sequence
 from importlib.resources import files as package_files
 
@@ -8,13 +7,14 @@ import pulumi
 import yaml
 
 from components.core import core_hosts
-from components.gateway_config import api_key_env, gateway_config
+from components.gateway_config import gateway_config
 from components.litellm_config import litellm_config, provider_key_env
 from components.part import PartArgs
 from components.postgres import database_url
 from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, answers, script
 from components.stack_config import Keys
+from gateway.settings import api_key_env
 from images.catalog import Image
 from tenants.model import Tenant
 
@@ -51,7 +51,7 @@ class LiteLLM(pulumi.ComponentResource):
             files={
                 f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
                 f"{_FILES}/litellm.sh": script("litellm.sh"),
-                f"{_FILES}/gateway.json": json.dumps(gateway_config(tenant), indent=2),
+                f"{_FILES}/gateway.json": gateway_config(tenant).model_dump_json(indent=2),
                 **{f"{_FILES}/gateway/{name}": text for name, text in _gateway().items()},
             },
             listeners=[

@@ -6,9 +6,7 @@ The environment carries the keys `LITELLM_MASTER_KEY` and `OPENWEBUI_API_KEY`, a
 
 import hmac
 import os
-from typing import Any
 
-import jwt
 import litellm
 from fastapi import Request
 from litellm.constants import LITELLM_PROXY_ADMIN_NAME, LITELLM_PROXY_MASTER_KEY_ALIAS
@@ -17,6 +15,7 @@ from litellm.proxy.common_utils.http_parsing_utils import read_request_body
 
 from gateway import refusal
 from gateway.allowed import PARAMETERS, RequestError, check_body
+from gateway.payer import InvalidIdentityError, Payer, account_payer, chat_payer, program_payer
 from gateway.settings import ApiKey, settings
 
 USER_HEADER = "x-openwebui-user-jwt"
@@ -51,6 +50,9 @@ _ORDERS = "x-litellm-"
 # LiteLLM fills an end user of None from what the caller wrote into the body or a header.
 NOBODY = ""
 
+# Where a caller's payer is in what LiteLLM keeps of a caller.
+_PAYER = "cloudfreedom_payer"
+
 
 async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     """Whom a request is from.
@@ -73,11 +75,9 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     return caller
 
 
-def payer(caller: UserAPIKeyAuth) -> str:
-    """Who pays, as known to the Billing API."""
-    if caller.user_role == LitellmUserRoles.PROXY_ADMIN:
-        return settings().account
-    return str(caller.end_user_id or caller.user_id or settings().account)
+def payer(caller: UserAPIKeyAuth) -> Payer:
+    """The payer of a request that was let in."""
+    return Payer(**caller.metadata[_PAYER])
 
 
 def _caller(request: Request, api_key: str | None) -> tuple[UserAPIKeyAuth, tuple[str, ...]]:
@@ -123,16 +123,24 @@ def _administrator() -> UserAPIKeyAuth:
         user_id=LITELLM_PROXY_ADMIN_NAME,
         user_role=LitellmUserRoles.PROXY_ADMIN,
         end_user_id=NOBODY,
+        metadata={_PAYER: account_payer(settings()).record()},
     )
 
 
 def _chat(request: Request) -> UserAPIKeyAuth:
     limits = settings().person
+    header = request.headers.get(USER_HEADER)
+    try:
+        payer = chat_payer(header, os.environ["OPENWEBUI_JWT_SECRET"], settings())
+    except InvalidIdentityError as error:
+        raise _refusal(401, str(error)) from None
     return UserAPIKeyAuth(
         api_key="openwebui",
         key_alias="openwebui",
         user_role=LitellmUserRoles.INTERNAL_USER,
-        end_user_id=_person(request.headers.get(USER_HEADER)),
+        # The limits are a person's; the tenant's account has none.
+        end_user_id=NOBODY if payer == account_payer(settings()) else payer.key,
+        metadata={_PAYER: payer.record()},
         end_user_rpm_limit=limits.requests_per_minute,
         end_user_tpm_limit=limits.tokens_per_minute,
     )
@@ -145,26 +153,11 @@ def _program(key: ApiKey) -> UserAPIKeyAuth:
         user_id=key.user,
         user_role=LitellmUserRoles.INTERNAL_USER,
         end_user_id=NOBODY,
+        metadata={_PAYER: program_payer(key).record()},
         models=list(key.models or ()),
-        rpm_limit=key.limits.requests_per_minute,
-        tpm_limit=key.limits.tokens_per_minute,
+        rpm_limit=key.requests_per_minute,
+        tpm_limit=key.tokens_per_minute,
     )
-
-
-def _person(token: str | None) -> str:
-    """E-mail, in small letters, of the person that Open WebUI vouches for."""
-    if not token:
-        return NOBODY
-    try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            os.environ["OPENWEBUI_JWT_SECRET"],
-            algorithms=["HS256"],
-            options={"require": ["exp", "email"]},
-        )
-    except jwt.InvalidTokenError:
-        return NOBODY
-    return str(claims["email"]).lower()
 
 
 def _refusal(status: int, message: str) -> ProxyException:

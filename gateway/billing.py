@@ -45,9 +45,10 @@ class Budget:
 class Billing:
     """A client; close it by leaving its context."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, api_key: str) -> None:
         self._settings = settings
         self._billing = settings.billed
+        self._api_key = api_key
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -117,7 +118,7 @@ class Billing:
             async with self._session.post(
                 self._billing.url + path,
                 json=body,
-                headers={"X-API-Key": self._billing.api_key},
+                headers={"X-API-Key": self._api_key},
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,
             ) as response:

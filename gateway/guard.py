@@ -7,6 +7,7 @@ ours, which travels in LiteLLM's own metadata.
 import asyncio
 import json
 import logging
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -87,7 +88,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
 
     @cached_property
     def _billing(self) -> Billing:
-        return Billing(self._settings)
+        return Billing(self._settings, os.environ["BILLING_API_KEY"])
 
     @cached_property
     def _budgets(self) -> Budgets:
@@ -115,7 +116,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
             ProxyException: it is refused.
         """
         started = time.perf_counter()
-        user = payer(user_api_key_dict)
+        user = payer(user_api_key_dict).key
         try:
             _check_models(user_api_key_dict, data.get("model"))
             await self._admit(user, data, call_type)

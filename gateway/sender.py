@@ -43,7 +43,7 @@ async def run() -> None:
     """Deliver and sweep, for ever."""
     ledger = connect()
     batch = settings().billed.batch
-    async with Billing(settings()) as billing:
+    async with Billing(settings(), os.environ["BILLING_API_KEY"]) as billing:
 
         async def outbox() -> None:
             while await deliver(ledger, billing, OUTBOX, batch):

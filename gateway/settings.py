@@ -1,25 +1,34 @@
 """What the tenant's file says about its gateway: `gateway.json`, beside this package.
 
-Secrets are in the environment: `BILLING_API_KEY`, and `API_KEY_<NAME>` for each key.
+`components.gateway_config` fills these very types. Secrets are in the environment:
+`BILLING_API_KEY`, and `API_KEY_<NAME>` for each key.
 """
 
-import json
 import os
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 FILE = Path(__file__).parent.parent / "gateway.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Billing:
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Billing(_Settings):
     """The Billing API.
 
     Attributes:
         batch: most events sent at once; 1 is for a service that takes no lists.
         grace_seconds: how long its last answer counts while it is away.
+        contract: version of `docs/billing-api.yaml` that it speaks.
+        user_id: what a person is named by.
+        currency: of the budgets, three letters; None if the tenant's file does not say.
+        usd_rate: what a US dollar is in that currency.
     """
 
     url: str
@@ -27,39 +36,44 @@ class Billing:
     log_path: str
     batch: int
     grace_seconds: int
-    api_key: str
+    contract: Literal[1, 2]
+    user_id: Literal["email", "subject"]
+    currency: str | None
+    usd_rate: Decimal
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(_Settings):
     """Of one person, or of one key; a limit of None does not exist."""
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ApiKey:
+class ApiKey(Limits):
     """A program's key. `models` of None are all of them."""
 
     name: str
     user: str
     models: tuple[str, ...] | None
-    limits: Limits
-    secret: str
+
+    @property
+    def secret(self) -> str:
+        """The key itself."""
+        return os.environ[api_key_env(self.name)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(_Settings):
     """Everything that differs between tenants.
 
     Attributes:
         account: who pays for requests of nobody in particular.
+        login: whether people log in at an OpenID provider.
         longest_request_seconds: after it, a request cannot be under way any more.
     """
 
     tenant: str
     account: str
+    login: bool
     billing: Billing | None
     markup_percent: Decimal
     person: Limits
@@ -77,35 +91,18 @@ class Settings:
             raise LookupError("the tenant's file has no `billing`")
         return self.billing
 
+    @property
+    def billed_by_subject(self) -> bool:
+        """Whether the Billing API knows people by the OpenID provider's subject."""
+        return self.billing is not None and self.billing.user_id == "subject"
+
+
+def api_key_env(name: str) -> str:
+    """Variable that holds the key of a program."""
+    return f"API_KEY_{name.upper().replace('-', '_')}"
+
 
 @cache
 def settings() -> Settings:
     """The settings of this container."""
-    read = json.loads(FILE.read_text(encoding="utf-8"))
-    billing = read["billing"]
-    return Settings(
-        tenant=read["tenant"],
-        account=read["account"],
-        billing=Billing(**billing, api_key=os.environ["BILLING_API_KEY"]) if billing else None,
-        markup_percent=Decimal(read["markup_percent"]),
-        person=Limits(**read["person"]),
-        keys=tuple(_key(**key) for key in read["keys"]),
-        longest_request_seconds=read["longest_request_seconds"],
-    )
-
-
-def _key(
-    *,
-    name: str,
-    user: str,
-    models: list[str] | None,
-    requests_per_minute: int | None,
-    tokens_per_minute: int | None,
-) -> ApiKey:
-    return ApiKey(
-        name=name,
-        user=user,
-        models=None if models is None else tuple(models),
-        limits=Limits(requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute),
-        secret=os.environ[f"API_KEY_{name.upper().replace('-', '_')}"],
-    )
+    return Settings.model_validate_json(FILE.read_text(encoding="utf-8"))

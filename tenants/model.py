@@ -5,9 +5,10 @@ read, is generated from them.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -343,6 +344,30 @@ class OpenWebUI(Service):
     session: Duration = Field(43_200, description="How long a login lasts")
 
 
+class UserId(StrEnum):
+    """What a person is named by at the Billing API."""
+
+    EMAIL = "email"  # of the last login
+    SUBJECT = "subject"  # the login's own name of the person, which never changes
+
+
+Currency = Annotated[str, *matching(r"[A-Z]{3}", "a currency's three letters, such as EUR")]
+DOLLAR = "USD"
+
+
+class UsdRate(Section):
+    """The price of a US dollar, in which LiteLLM knows what models cost."""
+
+    rate: Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=9)] = Field(
+        description="One US dollar in the currency of the budgets, such as 0.86"
+    )
+    as_of: date = Field(description="Day of the rate, such as 2026-11-20")
+
+
+CORE_BILLING = "billing-api"
+"""Host name of the core's Billing API."""
+
+
 class Billing(Section):
     """The Billing API that knows the budgets; without it everybody may spend."""
 
@@ -365,6 +390,35 @@ class Billing(Section):
     markup_percent: Decimal = Field(
         Decimal(0), ge=0, le=1000, decimal_places=2, description="Added to the provider's price"
     )
+    contract: Literal[1, 2] | None = Field(
+        None,
+        description="Version of the contract that the service speaks; 2 for the core's, else 1"
+        " unless given",
+    )
+    user_id: UserId | None = Field(
+        None,
+        description="What people are named by; for the core's service and login it is the"
+        " subject, else the e-mail, unless given",
+    )
+    currency: Currency | None = Field(
+        None, description="Of the budgets; that of the core, if it is known, unless given"
+    )
+    usd_rate: UsdRate | None = Field(
+        None,
+        description="What a US dollar is in that currency: the prices that LiteLLM knows are in"
+        " dollars, and are multiplied by it; that of the core, if it is known, unless given",
+    )
+
+    @property
+    def contract_version(self) -> Literal[1, 2]:
+        """Version of the contract that the service speaks."""
+        return self.contract or (2 if self.url.host == CORE_BILLING else 1)
+
+    @model_validator(mode="after")
+    def _rate_has_a_currency(self) -> Self:
+        if self.usd_rate and self.currency == DOLLAR:
+            refuse([Finding(("usd_rate",), "", f"none: the budgets are in {DOLLAR} already")])
+        return self
 
 
 Role = Annotated[str, *matching(r"[^\s,]([^,\n]*[^\s,])?", "a name without commas")]
@@ -433,6 +487,16 @@ class Tenant(Section):
     def account(self) -> str:
         """Who pays for requests of nobody in particular."""
         return (self.billing and self.billing.account) or f"api@{self.slug}"
+
+    @property
+    def user_id(self) -> UserId:
+        """What people are named by at the Billing API."""
+        if self.billing and self.billing.user_id:
+            return self.billing.user_id
+        # Another provider's subjects mean nothing to the core.
+        of_core = self.login and "." not in (self.login.issuer.host or "")
+        speaks_two = self.billing and self.billing.contract_version > 1
+        return UserId.SUBJECT if of_core and speaks_two else UserId.EMAIL
 
     @field_validator("slug")
     @classmethod

@@ -44,7 +44,7 @@ async def measured(port: int, billing: BillingProcess) -> str:
     for start in range(0, EVENTS, 1000):
         await ledger.settle([event(number) for number in range(start, start + 1000)])
     held = await memory(ledger) - before
-    async with Billing(settings(billing)) as client:
+    async with Billing(settings(billing), "key") as client:
         started = time.perf_counter()
         for _ in range(DELIVERED // BATCH):
             assert await deliver(ledger, client, OUTBOX, BATCH)
@@ -99,13 +99,17 @@ def settings(billing: BillingProcess) -> Settings:
     return Settings(
         tenant="bench",
         account="api@bench",
+        login=False,
         billing=BillingSettings(
             url=billing.url,
             check_path="/api/check-budget",
             log_path="/api/log-usage",
             batch=BATCH,
             grace_seconds=600,
-            api_key=billing.key,
+            contract=1,
+            user_id="email",
+            currency=None,
+            usd_rate=Decimal(1),
         ),
         markup_percent=Decimal(0),
         person=nobody,

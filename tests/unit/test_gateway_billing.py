@@ -36,17 +36,21 @@ def api(process: client.BillingProcess) -> Iterator[client.Billing]:
         contract.check_request("POST", sent.path, sent.body)
 
 
-def settings(api: client.Billing, *, batch: int = 100, key: str = KEY) -> Settings:
+def settings(api: client.Billing, *, batch: int = 100) -> Settings:
     return Settings(
         tenant="blue",
         account="api@blue",
+        login=False,
         billing=BillingSettings(
             url=api.base_url,
             check_path="/api/check-budget",
             log_path="/api/log-usage",
             batch=batch,
             grace_seconds=600,
-            api_key=key,
+            contract=1,
+            user_id="email",
+            currency=None,
+            usd_rate=Decimal(1),
         ),
         markup_percent=Decimal(0),
         person=NOBODY,
@@ -55,20 +59,20 @@ def settings(api: client.Billing, *, batch: int = 100, key: str = KEY) -> Settin
     )
 
 
-def asked(of: Settings, question: Callable[[Billing], Awaitable[T]]) -> T:
+def asked(of: Settings, question: Callable[[Billing], Awaitable[T]], *, key: str = KEY) -> T:
     async def ask() -> T:
-        async with Billing(of) as billing:
+        async with Billing(of, key) as billing:
             return await question(billing)
 
     return asyncio.run(ask())
 
 
-def check(of: Settings, user: str = ANN) -> Budget:
-    return asked(of, lambda billing: billing.check(user, "gpt", 125))
+def check(of: Settings, user: str = ANN, *, key: str = KEY) -> Budget:
+    return asked(of, lambda billing: billing.check(user, "gpt", 125), key=key)
 
 
-def log(of: Settings, *events: Event) -> set[str]:
-    return asked(of, lambda billing: billing.log(events))
+def log(of: Settings, *events: Event, key: str = KEY) -> set[str]:
+    return asked(of, lambda billing: billing.log(events), key=key)
 
 
 def event(request_id: str, user: str = ANN, cost: int = 125) -> Event:
@@ -120,11 +124,10 @@ def test_no_answer_is_no_budget(api: client.Billing, fault: dict[str, object]) -
 
 
 def test_a_wrong_key_is_no_answer(api: client.Billing) -> None:
-    wrong = settings(api, key="wrong")
     with pytest.raises(BillingAwayError, match="refuses the tenant's key"):
-        check(wrong)
+        check(settings(api), key="wrong")
     with pytest.raises(BillingAwayError, match="refuses the tenant's key"):
-        log(wrong, event("one"))
+        log(settings(api), event("one"), key="wrong")
 
 
 def test_nobody_listens() -> None:

@@ -1,13 +1,15 @@
 """What the code inside LiteLLM is told about a tenant."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from components.gateway_config import api_key_env, gateway_config
+from components.gateway_config import gateway_config
+from gateway.settings import Settings, api_key_env
 from ops.compose import CONTAINER
 from ops.record import Recording
+from tenants.model import Tenant
 from tests.unit.conftest import ACME, load_acme
 
 MODELS = """\
@@ -21,10 +23,15 @@ MODELS = """\
 """
 
 
+def told(tenant: Tenant) -> dict[str, Any]:
+    return gateway_config(tenant).model_dump(mode="json")
+
+
 def test_a_tenant_without_anything(tmp_path: Path) -> None:
-    assert gateway_config(load_acme(tmp_path, ACME)) == {
+    assert told(load_acme(tmp_path, ACME)) == {
         "tenant": "acme",
         "account": "api@acme",
+        "login": False,
         "billing": None,
         "markup_percent": "0",
         "person": {"requests_per_minute": None, "tokens_per_minute": None},
@@ -52,16 +59,25 @@ billing:
   grace: 5m
   account: team@example.com
   markup_percent: 12.50
+  contract: 2
+  currency: EUR
+  usd_rate: {{rate: "0.86", as_of: 2026-11-20}}
+login: {{}}
 """
-    assert gateway_config(load_acme(tmp_path, text)) == {
+    assert told(load_acme(tmp_path, text)) == {
         "tenant": "acme",
         "account": "team@example.com",
+        "login": True,
         "billing": {
             "url": "https://billing.example.com/v2",
             "check_path": "/check",
             "log_path": "/log",
             "batch": 1,
             "grace_seconds": 300,
+            "contract": 2,
+            "user_id": "subject",
+            "currency": "EUR",
+            "usd_rate": "0.86",
         },
         "markup_percent": "12.5",
         "person": {"requests_per_minute": 20, "tokens_per_minute": 9000},
@@ -95,8 +111,8 @@ billing:
      "  context_window_fallbacks: {small: [long, big]}\n", 30 * 2 * 3 + 60),
 ])  # fmt: skip
 def test_a_request_may_take_every_try_everywhere(tmp_path: Path, text: str, seconds: int) -> None:
-    told = gateway_config(load_acme(tmp_path, ACME + text))
-    assert told["longest_request_seconds"] == seconds
+    found = gateway_config(load_acme(tmp_path, ACME + text))
+    assert found.longest_request_seconds == seconds
 
 
 @pytest.mark.parametrize(("name", "variable"), [
@@ -114,5 +130,27 @@ def test_it_is_beside_the_code_with_and_without_billing(acme: Recording, app: Re
             for upload in container.inputs["uploads"]
             if upload["file"] == "/etc/litellm/gateway.json"
         ]
-        told = json.loads(text)
-        assert (told["tenant"], told["billing"] is None) == (slug, slug == "acme")
+        read = Settings.model_validate_json(text)
+        assert (read.tenant, read.billing is None) == (slug, slug == "acme")
+
+
+CORE, OTHER = "{url: http://billing-api:3000}", "{url: 'https://billing.example.com'}"
+KEYCLOAK = "login: {issuer: 'https://id.example.com/realms/acme'}\n"
+
+
+@pytest.mark.parametrize(("billing", "login", "contract", "user_id"), [
+    ("{}", "login: {}\n", 2, "subject"),
+    (CORE, "login: {}\n", 2, "subject"),
+    (CORE, "", 2, "email"),
+    (CORE, KEYCLOAK, 2, "email"),
+    (OTHER, "login: {}\n", 1, "email"),
+    ("{url: 'https://billing.example.com', contract: 2}", "login: {}\n", 2, "subject"),
+    ("{url: http://billing-api:3000, contract: 1}", "login: {}\n", 1, "email"),
+    ("{url: 'https://billing.example.com', user_id: subject}", KEYCLOAK, 1, "subject"),
+    ("{user_id: email}", "login: {}\n", 2, "email"),
+])  # fmt: skip
+def test_the_contract_and_the_name_of_people_follow_from_who_is_asked(
+    tmp_path: Path, billing: str, login: str, contract: int, user_id: str
+) -> None:
+    found = gateway_config(load_acme(tmp_path, f"{ACME}billing: {billing}\n{login}"))
+    assert (found.billed.contract, found.billed.user_id) == (contract, user_id)

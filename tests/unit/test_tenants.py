@@ -74,7 +74,8 @@ def problems_in_acme(folder: Path, *, hosts: Mapping[str, str]) -> list[str]:
      f" known here: {PRICES}"),
     ("billing:\n  path: /check\n",
      '8: billing.path = "/check": unknown key;'
-     " known here: url, check_path, log_path, batch, grace, account, markup_percent"),
+     " known here: url, check_path, log_path, batch, grace, account, markup_percent, contract,"
+         " user_id, currency, usd_rate"),
     ("  keys:\n    - name: reports\n      user: it\n      key: sk-1\n",
      '10: litellm.keys.0.key = "sk-1": unknown key;'
      " known here: name, user, models, requests_per_minute, tokens_per_minute"),
