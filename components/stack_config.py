@@ -1,6 +1,7 @@
 """What belongs to a deployment rather than to a tenant or a core: the config of its stack."""
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,14 +10,14 @@ from typing import Annotated, Any, TypeVar
 
 import pulumi
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from components.litellm_config import provider_key_env
 from images.catalog import Source
 from tenants.file import section
 from tenants.model import Tenant
-from tenants.problem import in_words
+from tenants.problem import in_words, masked
 from tenants.text import matching
 
 PROJECT = "cloudfreedom"
@@ -33,7 +34,13 @@ CoreStackName = Annotated[
     ),
 ]
 
-Turn = Annotated[int, Field(ge=1)]
+
+def _counted(value: object) -> object:
+    # `pulumi config set` writes some numbers as texts.
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
+
+
+Turn = Annotated[int, BeforeValidator(_counted), Field(ge=1)]
 """Counts the values a secret has had: one more is a new value."""
 
 
@@ -139,19 +146,49 @@ class CoreKeys:
 
 
 def core_keys(stack: str, slug: str) -> CoreKeys:
-    """What the core of another stack has made for the tenant `slug`."""
-    tenants = pulumi.StackReference(stack).require_output("tenants")
+    """What the core of another stack has made for the tenant `slug`.
 
-    def key(name: str) -> pulumi.Output[str]:
-        return pulumi.Output.secret(tenants.apply(lambda known: _key_in(known, slug, name, stack)))
+    Raises:
+        StackConfigError: the core is not there, is not up, or cannot be read.
+    """
+    try:
+        answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+    except Exception as error:  # noqa: BLE001 - the SDK has no narrower one
+        raise StackConfigError(_no_core(stack, _unreadable(str(error)))) from None
+    return keys_in(answer.value["outputs"], slug, stack)
 
-    return CoreKeys(billing=key("billing_key"), login=key("login_secret"))
+
+def keys_in(outputs: Mapping[str, Any], slug: str, stack: str) -> CoreKeys:
+    """The keys of the tenant `slug` in a core's outputs.
+
+    Raises:
+        StackConfigError: they are not there, or are encrypted with another passphrase.
+    """
+    if "tenants" not in outputs:
+        raise StackConfigError(_no_core(stack, "is not up yet: `pulumi up` it first"))
+    known = outputs["tenants"].get(slug)
+    if known is None:
+        problem = f"has no tenant {slug!r}: add it to the core's file and `pulumi up` the core"
+        raise StackConfigError(_no_core(stack, problem))
+    billing, login = known["billing_key"], known["login_secret"]
+    if not isinstance(billing, str) or not isinstance(login, str):  # Pulumi hands over {} then
+        problem = "has another passphrase, so its secrets cannot be read: give both stacks the same"
+        raise StackConfigError(_no_core(stack, problem))
+    return CoreKeys(billing=pulumi.Output.secret(billing), login=pulumi.Output.secret(login))
 
 
-def _key_in(tenants: Mapping[str, Mapping[str, str]], slug: str, name: str, stack: str) -> str:
-    if slug not in tenants:
-        raise pulumi.RunError(f"the core {stack} has no tenant {slug!r}: add it to the core's file")
-    return tenants[slug][name]
+def _unreadable(error: str) -> str:
+    if "unknown stack" in error:
+        return "is not in this backend: `pulumi stack ls --all` lists the stacks that are"
+    return f"cannot be read: {error}"
+
+
+def _no_core(stack: str, problem: str) -> str:
+    return (
+        f"Pulumi.{pulumi.get_stack()}.yaml: {PROJECT}:core: the core {stack} {problem}."
+        " A core elsewhere: `pulumi config rm core`, and give its keys by value:"
+        " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`"
+    )
 
 
 def _given(key: str) -> pulumi.Output[str] | None:
@@ -172,10 +209,10 @@ def read_stack_config(model: type[_Config]) -> _Config:
         StackConfigError: with every problem.
     """
     prefix = f"{pulumi.get_project()}:"
-    stored = pulumi.runtime.config.CONFIG.get()
+    settings = pulumi.runtime.config.CONFIG.get()
     values = {
         key.removeprefix(prefix): _parsed(value)
-        for key, value in stored.items()
+        for key, value in settings.items()
         if key.startswith(prefix)
     }
     try:
@@ -183,7 +220,7 @@ def read_stack_config(model: type[_Config]) -> _Config:
     except ValidationError as error:
         file = f"Pulumi.{pulumi.get_stack()}.yaml"
         problems = error.errors(include_input=False)
-        lines = [f"{file}: {prefix}{_sentence(problem, model)}" for problem in problems]
+        lines = [f"{file}: {prefix}{masked(_sentence(problem, model))}" for problem in problems]
         raise StackConfigError("\n".join(lines)) from None
 
 
@@ -191,16 +228,20 @@ def docker_hosts(project: Path) -> dict[str, str]:
     """The Docker host of each stack that has a tenant, or a file of its own, in the project."""
     hosts = {path.stem: LOCAL_DOCKER for path in (project / "tenants").glob("*.yaml")}
     for path in project.glob("Pulumi.*.yaml"):
-        hosts[path.name.split(".")[1]] = _docker_host(path)
+        address = stored(path, f"{PROJECT}:dockerHost")
+        hosts[path.name.split(".")[1]] = address or LOCAL_DOCKER
     return hosts
 
 
-def _docker_host(path: Path) -> str:
-    # A broken file must not be in the way of other stacks; whoever runs its own is told.
-    with suppress(yaml.YAMLError, ValueError, KeyError, TypeError):
+def stored(path: Path, key: str) -> str | None:
+    """A plain text in a stack's config file.
+
+    A broken file must not be in the way of other stacks; a command on its own says what is wrong.
+    """
+    with suppress(OSError, yaml.YAMLError, ValueError, KeyError, TypeError):
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return str(settings["config"][f"{PROJECT}:dockerHost"])
-    return LOCAL_DOCKER
+        return str(settings["config"][key])
+    return None
 
 
 def _parsed(value: str) -> Any:

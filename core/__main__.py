@@ -15,6 +15,7 @@ from tenants.problem import InvalidFileError
 try:
     config = read_stack_config(CoreConfig)
     core = load(pulumi.get_stack(), Path(__file__).parent)
+    config.check(core, pulumi.get_stack())
     images = load_catalog(config.images, config.image_overrides)
     if __name__ == "__main__":  # an export runs the program too, and needs no engine
         end_quietly_on_failure()

@@ -10,7 +10,8 @@ from typing import Annotated
 import pulumi
 import typer
 
-from components.stack_config import docker_hosts
+from components.stack_config import StackConfigError, docker_hosts
+from core.deployment.stack_config import check_gateways
 from core.loader import load_all as load_cores
 from images.build import BuildError
 from images.catalog import ImageError, Source
@@ -36,6 +37,7 @@ _FOR_PEOPLE = (
     FileError,
     ImageError,
     InvalidFileError,
+    StackConfigError,
     WayError,
     demo_tenant.DemoError,
 )
@@ -69,6 +71,7 @@ def check() -> None:
     with _told_to_people():
         tenants = load_all(hosts=docker_hosts(ROOT))
         cores = load_cores(CORE)
+        check_gateways(cores, CORE)
         for stack, tenant in tenants.items():
             typer.echo(f"tenants/{stack}.yaml: {tenant.name}, no problem")
         for stack, core in cores.items():

@@ -1,18 +1,29 @@
 """Reads a YAML file into a model and says all that is wrong with it at once, with lines."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args
+from unicodedata import category
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tenants.problem import Finding, InvalidFileError, Problem, in_words, not_yaml
+from tenants.problem import (
+    HIDDEN,
+    Finding,
+    InvalidFileError,
+    Problem,
+    in_words,
+    masked,
+    not_yaml,
+)
 
 _SHOWN_CHARACTERS = 60
+_SECRET_NAME = re.compile("(?i)key|secret|token|passw|credential")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -26,7 +37,8 @@ class Source:
 
     def problem(self, finding: Finding) -> Problem:
         """What a finding is, for the person who wrote the file."""
-        shown = "" if finding.value == "" else json.dumps(finding.value, default=str)
+        # Masked before it is cut: the half of a key does not look like one.
+        shown = "" if finding.value == "" else masked(json.dumps(finding.value, default=str))
         if len(shown) > _SHOWN_CHARACTERS:
             shown = shown[:_SHOWN_CHARACTERS] + "…"
         return Problem(
@@ -126,7 +138,8 @@ def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
         raise InvalidFileError([not_yaml(name, error)]) from None
     positions = list(_positions(node)) if node else []
     source = Source(name, dict(reversed(positions)))
-    problems = [source.problem(finding) for finding in _repeated_keys(positions)]
+    findings = chain(_repeated_keys(positions), _unprintable(data))
+    problems = [source.problem(finding) for finding in findings]
     try:
         # Through JSON, so that strict types still allow texts for addresses and decimals.
         value = model.model_validate_json(json.dumps(data, default=str))
@@ -170,6 +183,20 @@ def _repeated_keys(positions: Sequence[tuple[tuple[str | int, ...], int]]) -> It
         seen[path] = line
 
 
+def _unprintable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
+    """Texts that a database, an environment or a terminal would choke on."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unprintable(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unprintable(item, (*path, index))
+    elif isinstance(value, str) and any(
+        category(character) in ("Cc", "Cs") and character not in "\n\t" for character in value
+    ):
+        yield Finding(path, value, "no control characters, such as NUL")
+
+
 def _findings(error: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
     # A union's branches and a mapping's "[key]" are pydantic's own, not of the file.
     path = tuple(step for step in error["loc"] if step != "[key]")
@@ -179,7 +206,9 @@ def _findings(error: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Find
             yield Finding((*path, *finding.path), finding.value, finding.allowed)
     elif kind == "extra_forbidden":
         known = ", ".join(section(path[:-1], model).model_fields)
-        yield Finding(path, value, f"unknown key; known here: {known}")
+        # A key that belongs in the stack's config, at a place that nothing knows.
+        shown = HIDDEN if _SECRET_NAME.search(str(path[-1])) else value
+        yield Finding(path, shown, f"unknown key; known here: {known}")
     elif kind == "missing":
         yield Finding(path, "", in_words(error))
     else:

@@ -33,6 +33,8 @@ DEMO_EMBEDDING = "demo-embedding"
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 MiB = Annotated[int, Field(ge=64, le=262_144)]
+AppMiB = Annotated[int, Field(ge=512, le=262_144)]
+"""Of LiteLLM and Open WebUI, which are killed while they start with less."""
 Cpus = Annotated[Decimal, Field(ge=Decimal("0.1"), le=Decimal(64), decimal_places=1)]
 Slug = Annotated[
     str,
@@ -272,7 +274,7 @@ class LiteLLM(Service):
     """The model gateway."""
 
     port: Port = Field(description="Where it listens on the host")
-    memory_mb: MiB = 1024
+    memory_mb: AppMiB = 1024
     models: list[Model] = Field(
         [], description="Without any, the tenant gets one built-in demonstration model"
     )
@@ -339,7 +341,7 @@ class OpenWebUI(Service):
     """The chat."""
 
     port: Port = Field(description="Where it listens on the host")
-    memory_mb: MiB = 1024
+    memory_mb: AppMiB = 1024
     signup: bool = Field(False, description="Whether anyone may make an account")
     session: Duration = Field(43_200, description="How long a login lasts")
 

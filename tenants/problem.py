@@ -32,7 +32,22 @@ class Problem:
 
     def __str__(self) -> str:
         shown = f"{self.field} = {self.value}" if self.value else self.field
-        return f"{self.file}:{self.line}: {shown}: {self.allowed}"
+        return f"{self.file}:{self.line}: {masked(shown)}: {self.allowed}"
+
+
+HIDDEN = "***"
+
+# A known prefix of keys, or a long run that no word or number has.
+_KEY = re.compile(
+    r"(?i:\b(?:sk|pk|rk|gsk|ghp|hf|xai|nvapi|pplx|bearer|key|token)[-_ ][\w.\-]{6,})"
+    r"|\bAIza[\w\-]{10,}|\beyJ[\w.\-]{10,}"
+    r"|\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20,}"
+)
+
+
+def masked(text: str) -> str:
+    """The text without what looks like a key: an error is pasted into tickets."""
+    return _KEY.sub(HIDDEN, text)
 
 
 class InvalidFileError(ValueError):

@@ -1,8 +1,13 @@
 """What belongs to a deployment rather than to a core: the config of its Pulumi stack."""
 
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+
 from pydantic import Field, IPvAnyAddress
 
-from components.stack_config import Deployment, Section, Turn
+from components.stack_config import Deployment, Section, StackConfigError, Turn, stored
+from core.model import Core
 
 
 class Rotation(Section):
@@ -26,3 +31,28 @@ class CoreConfig(Deployment):
         validate_default=True,
         description="The Docker host as its containers reach it: the address of its bridge",
     )
+
+    def check(self, core: Core, stack: str) -> None:
+        """See to it that the core's two ways in are two addresses.
+
+        Raises:
+            StackConfigError: people and containers would reach it at the same one.
+        """
+        if core.bind == self.host_gateway:
+            raise StackConfigError(
+                f"core/{stack}.yaml: bind = {core.bind}: the containers' way to the Docker host"
+                " (`hostGateway` in the stack's config), where the login listens already:"
+                " another address of the host, or 0.0.0.0 for all"
+            )
+
+
+def check_gateways(cores: Mapping[str, Core], folder: Path) -> None:
+    """The same for cores that are not running, by the config files of their stacks.
+
+    Raises:
+        StackConfigError: see `CoreConfig.check`.
+    """
+    for stack, core in cores.items():
+        gateway = stored(folder / f"Pulumi.{stack}.yaml", "cloudfreedom-core:hostGateway")
+        config = CoreConfig() if gateway is None else CoreConfig(host_gateway=ip_address(gateway))
+        config.check(core, stack)

@@ -1,11 +1,14 @@
 """What a core is, and what its processes are told of it."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import pulumi
 import pytest
 
+from components.stack_config import StackConfigError
 from core import loader
+from core.deployment.stack_config import CoreConfig, check_gateways
 from core.model import Core
 from core.services.settings import BillingSecrets, IdentitySecrets, Settings
 from ops.compose import CONTAINER
@@ -194,3 +197,19 @@ def test_a_rotation_makes_new_values_of_its_own_only(
 
     after = keepers(run_core(rotation=f'{{"{rotation}": 2}}'))
     assert {name for name, turn in keepers(core).items() if after[name] != turn} == changed
+
+
+def test_people_and_containers_have_an_address_each(tmp_path: Path) -> None:
+    core = load(tmp_path, f"{CORE}{CHAT}bind: 172.17.0.1\n")
+    with pytest.raises(StackConfigError) as raised:
+        check_gateways({"acme": core}, tmp_path)
+    assert str(raised.value) == (
+        "core/acme.yaml: bind = 172.17.0.1: the containers' way to the Docker host (`hostGateway`"
+        " in the stack's config), where the login listens already: another address of the host,"
+        " or 0.0.0.0 for all"
+    )
+    config = "config: {'cloudfreedom-core:hostGateway': 10.1.2.3}\n"
+    (tmp_path / "Pulumi.acme.yaml").write_text(config, encoding="utf-8")
+    check_gateways({"acme": core}, tmp_path)
+    with pytest.raises(StackConfigError):
+        CoreConfig(host_gateway=ip_address("172.17.0.1")).check(core, "acme")

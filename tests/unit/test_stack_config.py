@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
-from components.stack_config import LOCAL_DOCKER, StackConfig, docker_hosts
+from components.stack_config import (
+    LOCAL_DOCKER,
+    StackConfig,
+    StackConfigError,
+    docker_hosts,
+    keys_in,
+)
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording
 from ops.tools import ROOT
@@ -29,7 +36,8 @@ def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
 @pytest.mark.parametrize(("key", "value", "problem"), [
     ("rotation", '{"postgres": 0}', "rotation.postgres: must be greater than or equal to 1"),
     ("rotation", '{"postgres": -1}', "rotation.postgres: must be greater than or equal to 1"),
-    ("rotation", '{"redis": "2"}', "rotation.redis: must be a valid integer"),
+    ("rotation", '{"redis": "two"}', "rotation.redis: must be a valid integer"),
+    ("rotation", '{"redis": "0"}', "rotation.redis: must be greater than or equal to 1"),
     ("rotation", '{"redis": true}', "rotation.redis: must be a valid integer"),
     ("rotation", "2", "rotation: must be a mapping"),
     ("colour", "red", f"colour: unknown key; known are {KNOWN}"),
@@ -192,6 +200,36 @@ def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
     uploads = ["/run/secrets/env/LITELLM_SALT_KEY", "/run/secrets/env/WEBUI_ADMIN_PASSWORD"]
     for path in uploads:
         assert uploaded(app, path) == uploaded(rotated, path)
+
+
+def test_a_rotation_may_be_a_text_of_digits(demo: Recording) -> None:
+    # `pulumi config set rotation.postgres 2` without `--path` or by hand writes one.
+    assert changed(demo, run_program("demo", rotation='{"redis": "1"}')) == set()
+
+
+def test_a_key_as_a_name_is_masked() -> None:
+    [problem] = refusal("demo", {"rotation": '{"sk-proj-0123456789": 2}'})
+    assert problem.startswith("Pulumi.demo.yaml: cloudfreedom:rotation.***: unknown key")
+
+
+CORE = "organization/cloudfreedom-core/prod"
+ELSEWHERE = (
+    ". A core elsewhere: `pulumi config rm core`, and give its keys by value:"
+    " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`"
+)
+
+
+@pytest.mark.parametrize(("outputs", "problem"), [
+    ({}, "is not up yet: `pulumi up` it first"),
+    ({"tenants": {}}, "has no tenant 'acme': add it to the core's file and `pulumi up` the core"),
+    ({"tenants": {"acme": {"billing_key": {}, "login_secret": {}}}},
+     "has another passphrase, so its secrets cannot be read: give both stacks the same"),
+])  # fmt: skip
+def test_a_core_that_gives_no_keys(outputs: Mapping[str, Any], problem: str) -> None:
+    with pytest.raises(StackConfigError) as raised:
+        keys_in(outputs, "acme", CORE)
+    told = str(raised.value).partition("cloudfreedom:core: ")[2]
+    assert told == f"the core {CORE} {problem}{ELSEWHERE}"
 
 
 def test_a_rotation_that_is_left_out_is_the_first(demo: Recording) -> None:

@@ -77,7 +77,7 @@ def problems_in_acme(folder: Path, *, hosts: Mapping[str, str]) -> list[str]:
      " known here: url, check_path, log_path, batch, grace, account, markup_percent, contract,"
          " user_id, currency, usd_rate"),
     ("  keys:\n    - name: reports\n      user: it\n      key: sk-1\n",
-     '10: litellm.keys.0.key = "sk-1": unknown key;'
+     '10: litellm.keys.0.key = "***": unknown key;'
      " known here: name, user, models, requests_per_minute, tokens_per_minute"),
 ])  # fmt: skip
 def test_an_unknown_key(folder: Path, text: str, problem: str) -> None:
@@ -109,7 +109,7 @@ def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> Non
 
 
 @pytest.mark.parametrize(("text", "problem"), [
-    ("  memory_mb: 63\n", "7: litellm.memory_mb = 63: must be greater than or equal to 64"),
+    ("  memory_mb: 63\n", "7: litellm.memory_mb = 63: must be greater than or equal to 512"),
     ("  cpus: 0\n", "7: litellm.cpus = 0: must be greater than or equal to 0.1"),
     ("  cpus: 0.55\n", "7: litellm.cpus = 0.55: must have no more than 1 decimal place"),
     ("  fallbacks: {a: []}\n", "7: litellm.fallbacks.a = []: must have at least 1 item"),
@@ -417,6 +417,65 @@ def test_fallbacks_are_no_problem_of_their_own_when_the_models_are_one(folder: P
 ])  # fmt: skip
 def test_a_cache_mode_needs_no_quotes(folder: Path, mode: str, expected: CacheMode) -> None:
     assert load_acme(folder, f"{ACME}  cache: {{mode: {mode}}}\n").litellm.cache.mode is expected
+
+
+@pytest.mark.parametrize("key", [
+    "sk-proj-Ab1-cd_EF23456789",
+    "sk-ant-api03-abcdefghijkl",
+    "AIzaSyA-1234567890abcdef",
+    "0123456789abcdef0123456789abcdef",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+])  # fmt: skip
+@pytest.mark.parametrize("text", [
+    "openai: {key}\n",
+    "colour: [{{red: {key}}}]\n",
+    "  routing:\n    strategy: {key}\n",
+    "{key}: 1\n",
+    "x: {padding}{key}\n",
+])  # fmt: skip
+def test_a_key_in_the_wrong_place_is_masked(folder: Path, text: str, key: str) -> None:
+    with pytest.raises(InvalidFileError) as raised:
+        load_acme(folder, ACME + text.format(key=key, padding="a " * 24))
+    told = str(raised.value)
+    assert key not in told
+    assert "***" in told
+    assert key[:12] not in told
+
+
+@pytest.mark.parametrize("name", ["api_key", "loginSecret", "PASSWORD"])
+def test_the_value_of_an_unknown_secret_is_hidden(folder: Path, name: str) -> None:
+    with pytest.raises(InvalidFileError) as raised:
+        load_acme(folder, f"{ACME}{name}: hunter2\n")
+    assert f'7: {name} = "***": unknown key' in str(raised.value)
+
+
+def test_the_name_of_a_model_is_no_key(folder: Path) -> None:
+    model = "anthropic/claude-sonnet-4-20250514"
+    with pytest.raises(InvalidFileError) as raised:
+        load_acme(folder, f"{ACME}colour: {model}\n")
+    assert model in str(raised.value)
+
+
+@pytest.mark.parametrize(("text", "field"), [
+    ('domain: "a\\0.example"', "domain"),
+    ('login: {name: "A\\x07"}', "login.name"),
+    ('login: {users: ["a\\x7f"]}', "login.users.0"),
+    ('login: {name: "\\ud800"}', "login.name"),
+])  # fmt: skip
+def test_control_characters_are_refused(folder: Path, text: str, field: str) -> None:
+    with pytest.raises(InvalidFileError) as raised:
+        load_acme(folder, f"{ACME}{text}\n")
+    assert field in str(raised.value)
+    assert "no control characters, such as NUL" in str(raised.value)
+
+
+@pytest.mark.parametrize("part", ["litellm", "openwebui"])
+def test_less_memory_than_a_service_starts_with_is_refused(folder: Path, part: str) -> None:
+    text = ACME.replace(f"{part}:\n", f"{part}:\n  memory_mb: 511\n")
+    with pytest.raises(InvalidFileError) as raised:
+        load_acme(folder, text)
+    assert f"{part}.memory_mb = 511: must be greater than or equal to 512" in str(raised.value)
+    load_acme(folder, text.replace("511", "512"))
 
 
 def test_a_long_value_is_cut(folder: Path) -> None:
