@@ -70,6 +70,7 @@ def _env() -> dict[str, str]:
         "HOME": "/tmp",
         "REDIS_HOST": "redis",
         "REDIS_PORT": "6379",
+        "REDIS_USERNAME": "litellm",
         # The price map of the package: one that is downloaded could change what things cost.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_TELEMETRY_DISABLED": "true",
@@ -84,7 +85,8 @@ def _secret_env(image: Image, secrets: Secrets, keys: Keys) -> dict[str, pulumi.
         "LITELLM_MASTER_KEY": secrets.litellm_master,
         "OPENWEBUI_API_KEY": secrets.litellm_openwebui,
         "OPENWEBUI_JWT_SECRET": secrets.openwebui_identity,
-        "REDIS_PASSWORD": secrets.redis,
+        "REDIS_PASSWORD": secrets.redis_litellm,
+        "LEDGER_REDIS_PASSWORD": secrets.redis_ledger,
         **{api_key_env(name): key for name, key in secrets.litellm_keys.items()},
         **{provider_key_env(name): key for name, key in keys.providers.items()},
     }

@@ -35,6 +35,7 @@ CACHE_MODES = {CacheMode.OPT_IN: "default_off", CacheMode.ON: "default_on"}
 REDIS = {
     "host": "os.environ/REDIS_HOST",
     "port": "os.environ/REDIS_PORT",
+    "username": "os.environ/REDIS_USERNAME",
     "password": "os.environ/REDIS_PASSWORD",
     "namespace": "litellm",
 }
@@ -47,8 +48,8 @@ def litellm_config(tenant: Tenant) -> Json:
     """What `/etc/litellm/config.yaml` holds.
 
     The container's environment has `LITELLM_MASTER_KEY`, `REDIS_HOST`, `REDIS_PORT`,
-    `REDIS_PASSWORD`, a variable for each provider key (see `provider_key_env`) and what
-    `gateway.auth` reads.
+    `REDIS_USERNAME`, `REDIS_PASSWORD`, a variable for each provider key (see `provider_key_env`)
+    and what `gateway.auth` reads.
     """
     litellm = tenant.litellm
     return {

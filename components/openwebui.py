@@ -151,7 +151,7 @@ def _origins(tenant: Tenant, url: str) -> list[str]:
 
 
 def _secret_env(secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:
-    redis = redis_url(secrets.redis, database=_REDIS_DATABASE)
+    redis = redis_url("openwebui", secrets.redis_openwebui, database=_REDIS_DATABASE)
     login = {"OAUTH_CLIENT_SECRET": keys.login} if keys.login else {}
     return login | {
         "DATABASE_URL": database_url("postgresql+psycopg", "openwebui", secrets.openwebui_database),

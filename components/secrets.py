@@ -34,7 +34,9 @@ class Secrets(pulumi.ComponentResource):
     Attributes:
         litellm_database: password of LiteLLM's database role.
         openwebui_database: password of Open WebUI's database role.
-        redis: password of Redis.
+        redis_litellm: password of LiteLLM's user in Redis.
+        redis_ledger: password of the ledger's user in Redis.
+        redis_openwebui: password of Open WebUI's user in Redis.
         litellm_master: LiteLLM's master key, for the operator.
         litellm_openwebui: Open WebUI's key for LiteLLM, without admin rights.
         litellm_salt: encrypts what LiteLLM stores; it must never change.
@@ -58,7 +60,9 @@ class Secrets(pulumi.ComponentResource):
 
         self.litellm_database = made("litellm-database", rotation.postgres)
         self.openwebui_database = made("openwebui-database", rotation.postgres)
-        self.redis = made("redis-password", rotation.redis)
+        self.redis_litellm = made("redis-litellm", rotation.redis)
+        self.redis_ledger = made("redis-ledger", rotation.redis)
+        self.redis_openwebui = made("redis-openwebui", rotation.redis)
         self.litellm_master = _api_key(made("litellm-master", rotation.litellm))
         self.litellm_openwebui = _api_key(made("litellm-openwebui", rotation.litellm))
         self.litellm_keys = {

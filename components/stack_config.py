@@ -66,7 +66,7 @@ class Rotation(Section):
     """
 
     postgres: Turn = Field(1, description="Passwords of both database roles")
-    redis: Turn = Field(1, description="Password of Redis")
+    redis: Turn = Field(1, description="Passwords of the three users of Redis")
     litellm: Turn = Field(1, description="Master key, Open WebUI's key, and those of programs")
     openwebui: Turn = Field(1, description="Session secret: everybody logs in again")
 

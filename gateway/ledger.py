@@ -181,10 +181,13 @@ class Question:
 class Ledger:
     """The functions of `ledger.lua` in Python. Every call may raise `redis.RedisError`."""
 
-    def __init__(self, *, host: str, port: int, password: str | None) -> None:
+    def __init__(
+        self, *, host: str, port: int, user: str | None = None, password: str | None
+    ) -> None:
         self.redis = Redis(
             host=host,
             port=port,
+            username=user,
             password=password,
             decode_responses=True,
             socket_timeout=PATIENCE_SECONDS,

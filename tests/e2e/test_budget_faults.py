@@ -23,6 +23,7 @@ from tests.billing.server import Logged
 from tests.e2e.api import chat, content
 from tests.e2e.conftest import Running
 from tests.e2e.money import Money, Payer, cost, message
+from tests.e2e.valkey import password_of
 from tests.e2e.waiting import until, until_healthy
 from tests.providers.server import Call
 
@@ -48,8 +49,8 @@ def away(process: BillingProcess) -> Iterator[None]:
 
 
 def valkey(running: Running, *command: str) -> str:
-    """What Redis answers to a command."""
-    script = 'REDISCLI_AUTH=$(cat /run/secrets/password) exec valkey-cli "$@"'
+    """What Redis answers to a command of the ledger's user."""
+    script = f'REDISCLI_AUTH=$({password_of("ledger")}) exec valkey-cli --user ledger "$@"'
     code, answer = running.run("redis", "sh", "-c", script, "-", *command)
     assert code == 0, answer
     return answer.strip()
@@ -156,6 +157,7 @@ def test_a_request_under_way_is_written_down_when_redis_is_back(money: Money) ->
 
 def test_an_emptied_redis_is_filled_again_and_nobody_overspends(money: Money) -> None:
     """A budget for 20 answers, and Redis loses everything while they are given."""
+    let_tests_do_all(money.running)
     payer = money.person("0.0042")
     money.providers.deployment("paid").set(
         delay_seconds=0.5, prompt_tokens=10, completion_tokens=100
@@ -176,7 +178,16 @@ def test_an_emptied_redis_is_filled_again_and_nobody_overspends(money: Money) ->
 
 def empty_ledger(running: Running) -> None:
     delete = "for _, key in ipairs(redis.call('KEYS', 'money:*')) do redis.call('DEL', key) end"
-    valkey(running, "EVAL", delete, "0")
+    code, printed = running.run("redis", "valkey-cli", "--user", "tests", "EVAL", delete, "0")
+    assert code == 0, printed
+
+
+def let_tests_do_all(running: Running) -> None:
+    """No part's user may empty what the ledger keeps."""
+    add = "echo 'user tests on nopass ~* +@all' >>/run/secrets/users.conf"
+    assert running.run("redis", "sh", "-c", f"chmod u+w /run/secrets/* && {add}", user="0")[0] == 0
+    running.container("redis").restart()
+    until_healthy(running, "redis", "litellm")
 
 
 def test_nobody_can_empty_redis_by_a_command(money: Money) -> None:

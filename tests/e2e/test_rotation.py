@@ -7,6 +7,7 @@ import pytest
 from ops.files import read_yaml
 from tests.e2e.api import chat, client
 from tests.e2e.conftest import Running
+from tests.e2e.valkey import password_of
 from tests.e2e.webui import Login, Session
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
@@ -61,9 +62,17 @@ def database_opens(running: Running, name: str, password: str) -> bool:
     return code == 0
 
 
-def redis_opens(running: Running, password: str) -> bool:
-    ping = 'REDISCLI_AUTH="$0" valkey-cli ping'
-    _, printed = running.run("redis", "sh", "-c", ping, password)
+USERS = ("litellm", "ledger", "openwebui")
+
+
+def redis_passwords(running: Running) -> dict[str, str]:
+    """The password of each user of Redis."""
+    return {user: running.run("redis", "sh", "-c", password_of(user))[1].strip() for user in USERS}
+
+
+def redis_opens(running: Running, user: str, password: str) -> bool:
+    ping = 'REDISCLI_AUTH="$1" valkey-cli --user "$0" ping'
+    _, printed = running.run("redis", "sh", "-c", ping, user, password)
     assert "PONG" in printed or "WRONGPASS" in printed, printed
     return "PONG" in printed
 
@@ -95,17 +104,17 @@ def test_the_passwords_of_the_database(tenant: Tenant) -> None:
     assert tenant.session.valid, "no session is lost"
 
 
-def test_the_password_of_redis(tenant: Tenant) -> None:
+def test_the_passwords_of_redis(tenant: Tenant) -> None:
     running = tenant.running
-    old = secret(running, "redis", "password")
-    assert redis_opens(running, old)
+    old = redis_passwords(running)
+    assert all(redis_opens(running, *login) for login in old.items())
     revoked = Session.sign_in(running, tenant.login)
     revoked.sign_out()
 
     tenant.rotate("redis")
 
-    assert not redis_opens(running, old)
-    assert redis_opens(running, secret(running, "redis", "password"))
+    assert not any(redis_opens(running, *login) for login in old.items())
+    assert all(redis_opens(running, *login) for login in redis_passwords(running).items())
     tenant.check(replaced={"redis", "litellm", "openwebui"})
     assert tenant.session.valid, "no session is lost"
     assert not revoked.valid, "and none comes back"

@@ -14,8 +14,8 @@ def secrets_of(running: Running) -> set[str]:
     """Every secret that a container of the tenant holds, read inside it."""
     show = (
         "for file in /run/secrets/* /run/secrets/env/*; do"
-        # The password stands in a file of its own, too.
-        " [ -f $file ] && [ $file != /run/secrets/user.conf ] && cat $file && echo; done"
+        # The passwords of Redis are those of its clients.
+        " [ -f $file ] && [ $file != /run/secrets/users.conf ] && cat $file && echo; done"
     )
     found: set[str] = set()
     for part in PARTS:

@@ -152,7 +152,7 @@ def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
         StableValues().random_hex(resource.name, length=32, keepers=resource.inputs["keepers"])
         for resource in recording.of_type(RANDOM)
     ]
-    assert len(generated) == {"demo": 9, "app": 10}[stack]
+    assert len(generated) == {"demo": 11, "app": 12}[stack]
     given = [*json.loads(KEYS["providerKeys"]).values(), KEYS["billingKey"]]
     secrets = {*uploaded, *generated, *given}
     assert [secret for secret in secrets if secret in text] == []
@@ -285,9 +285,11 @@ def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Pa
     before = json.loads((folder / "values.json").read_text(encoding="utf-8"))
     exported(project, folder, rotation='{"redis": 2}')
     after = json.loads((folder / "values.json").read_text(encoding="utf-8"))
-    assert len(before) == 9
-    assert {name for name in before if before[name] != after[name]} == {"demo-redis-password"}
-    assert after["demo-redis-password"]["hex"] in (folder / ".env").read_text(encoding="utf-8")
+    assert len(before) == 11
+    new = {f"demo-redis-{user}" for user in ("litellm", "ledger", "openwebui")}
+    assert {name for name in before if before[name] != after[name]} == new
+    handed_over = (folder / ".env").read_text(encoding="utf-8")
+    assert all(after[name]["hex"] in handed_over for name in new)
 
 
 def test_a_refused_export_leaves_everything_as_it_was(project: Path, tmp_path: Path) -> None:

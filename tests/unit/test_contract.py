@@ -110,7 +110,7 @@ def test_a_container_counts_only_when_it_is_healthy(resource: Declared) -> None:
 def test_health_means_ready(resource: Declared) -> None:
     ready = {
         "postgres": "SELECT 1",
-        "redis": "valkey-cli ping | grep -qx PONG",
+        "redis": "ping | grep -qx PONG",
         "litellm": "/health/readiness" if resource.name.startswith("acme-") else "/health/guard",
         "openwebui": "/ready",
         "pocketbase": "/api/health",
@@ -153,7 +153,9 @@ def test_a_secret_is_for_root_where_a_container_starts_as_root(resource: Declare
 @pytest.mark.parametrize(("secret", "holders"), [
     ("litellm-database", {"postgres", "litellm"}),
     ("openwebui-database", {"postgres", "openwebui"}),
-    ("redis-password", {"redis", "litellm", "openwebui"}),
+    ("redis-litellm", {"redis", "litellm"}),
+    ("redis-ledger", {"redis", "litellm"}),
+    ("redis-openwebui", {"redis", "openwebui"}),
     ("litellm-master", {"litellm"}),
     ("litellm-openwebui", {"litellm", "openwebui"}),
     ("litellm-key-reports", {"litellm"}),

@@ -164,6 +164,7 @@ def test_a_price_per_token_is_exact(tmp_path: Path, price: str) -> None:
         ("", "litellm_settings.cache_params.mode", "default_off"),
         ('  cache: {mode: "on"}', "litellm_settings.cache_params.mode", "default_on"),
         ("  cache: {ttl: 5m}", "litellm_settings.cache_params.ttl", 300),
+        ("", "litellm_settings.cache_params.username", "os.environ/REDIS_USERNAME"),
         ("", "litellm_settings.cache_params.password", "os.environ/REDIS_PASSWORD"),
         ("", "litellm_settings.global_disable_no_log_param", True),
         ("", "litellm_settings.block_requests_for_models_without_pricing", True),

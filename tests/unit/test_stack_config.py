@@ -167,7 +167,7 @@ LITELLM, OPENWEBUI, POSTGRES, REDIS = "litellm", "openwebui", "postgres", "redis
 
 @pytest.mark.parametrize(("secret", "values", "containers"), [
     (POSTGRES, {"litellm-database", "openwebui-database"}, {POSTGRES, LITELLM, OPENWEBUI}),
-    (REDIS, {"redis-password"}, {REDIS, LITELLM, OPENWEBUI}),
+    (REDIS, {"redis-litellm", "redis-ledger", "redis-openwebui"}, {REDIS, LITELLM, OPENWEBUI}),
     (LITELLM, {"litellm-master", "litellm-openwebui", "litellm-key-reports"}, {LITELLM, OPENWEBUI}),
     (OPENWEBUI, {"openwebui-session", "openwebui-identity"}, {LITELLM, OPENWEBUI}),
 ])  # fmt: skip

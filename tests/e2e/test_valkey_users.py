@@ -1,0 +1,153 @@
+"""Each part's user in Valkey does what the part needs, and nothing else."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from docker import DockerClient
+from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+
+from components.redis import PUBLIC_USERS, USERS
+from images.catalog import load_catalog
+from tests.e2e.project import free_ports
+from tests.e2e.waiting import until
+
+PASSWORDS = {user: secrets.token_hex(16) for user in USERS}
+
+MAY = {
+    "litellm": [
+        ("SET", "litellm:answer", "1", "EX", "60"),
+        ("GET", "litellm:answer"),
+        ("INCRBYFLOAT", "litellm:count", "1"),
+        ("MGET", "litellm:a", "litellm:b"),
+        ("EVAL", "return redis.call('INCR', KEYS[1])", "1", "litellm:window"),
+        ("PING",),
+    ],
+    "ledger": [
+        ("HINCRBY", "money:budget:ann", "spent", "1"),
+        ("XADD", "money:outbox", "*", "id", "1"),
+        ("FUNCTION", "LOAD", "REPLACE", "#!lua name=ledger\nredis.register_function('f', function()"
+         " return redis.call('GET', 'money:generation') end)"),
+        ("FCALL", "f", "0"),
+        ("PING",),
+    ],
+    "openwebui": [
+        ("SELECT", "1"),
+        ("SET", "open-webui:auth:token:1:revoked", "1", "EX", "60"),
+        ("HSET", "open-webui:session_pool", "a", "b"),
+        ("PUBLISH", "socketio", "x"),
+        ("PUBLISH", "open-webui:tasks:commands", "x"),
+        ("EVAL", "return redis.call('GET', KEYS[1])", "1", "open-webui:lock"),
+    ],
+    "health": [("PING",)],
+}  # fmt: skip
+
+NOBODY_MAY = [
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("KEYS", "*"),
+    ("SCAN", "0"),
+    ("CONFIG", "GET", "*"),
+    ("CONFIG", "SET", "maxmemory", "1"),
+    ("ACL", "LIST"),
+    ("ACL", "SETUSER", "default", "on", "nopass", "allkeys", "allcommands"),
+    ("MONITOR",),
+    ("SHUTDOWN",),
+    ("SAVE",),
+    ("REPLICAOF", "example.com", "6379"),
+    ("MODULE", "LIST"),
+    ("FUNCTION", "DELETE", "ledger"),
+    ("FUNCTION", "FLUSH"),
+    ("SWAPDB", "0", "1"),
+    ("CLIENT", "KILL", "TYPE", "normal"),
+    ("SORT", "litellm:x", "BY", "money:*"),
+    ("RANDOMKEY",),
+    ("DBSIZE",),
+    ("SUBSCRIBE", "other"),
+    ("PUBLISH", "other", "x"),
+]
+
+OWN = {"litellm": "litellm:a", "ledger": "money:totals", "openwebui": "open-webui:a"}
+
+
+@pytest.fixture(scope="module")
+def port(engine: DockerClient, bridge: str) -> Iterator[tuple[str, int]]:
+    [port] = free_ports(1, address=bridge)
+    lines = [
+        f"user {user} on >{PASSWORDS[user]} resetchannels {rules}" for user, rules in USERS.items()
+    ]
+    config = "\n".join([PUBLIC_USERS, *lines, f"port {port}", "bind * -::*"])
+    container = engine.containers.run(
+        load_catalog("built").redis.reference,
+        ["sh", "-c", 'printf "%s" "$0" >/tmp/conf && exec valkey-server /tmp/conf', config],
+        ports={f"{port}/tcp": (bridge, port)},
+        user="65534:65534",
+        detach=True,
+    )
+    try:
+        until(lambda: _answers(bridge, port), seconds=20)
+        yield bridge, port
+    finally:
+        container.remove(force=True)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        return bool(Redis(host=host, port=port, username="health", password="").ping())
+    except RedisError:
+        return False
+
+
+@pytest.fixture(params=MAY)
+def user(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def redis(port: tuple[str, int], user: str) -> Iterator[Redis]:
+    host, number = port
+    with Redis(host=host, port=number, username=user, password=PASSWORDS.get(user, "")) as client:
+        yield client
+
+
+def test_a_user_does_what_its_part_needs(redis: Redis, user: str) -> None:
+    for command in MAY[user]:
+        redis.execute_command(*command)
+
+
+def test_nobody_reaches_settings_other_parts_or_everything(redis: Redis) -> None:
+    for command in NOBODY_MAY:
+        with pytest.raises(NoPermissionError):
+            redis.execute_command(*command)
+            pytest.fail(f"{command} is allowed")
+
+
+@pytest.mark.parametrize("owner", OWN)
+def test_no_user_reads_or_writes_the_keys_of_another(redis: Redis, user: str, owner: str) -> None:
+    key = OWN[owner]
+    commands = [("HGET", key, "a"), ("HSET", key, "a", "1"), ("XRANGE", key, "-", "+")]
+    if user == owner:
+        redis.execute_command("HSET", key, "a", "1")
+        return
+    if user in ("litellm", "openwebui"):
+        script = f"return redis.call('HSET', '{key}', 'a', '1')"
+        commands.append(("EVAL", script, "0"))
+        commands.append(("COPY", OWN[user], key))
+        commands.append(("RENAME", key, OWN[user]))
+    for command in commands:
+        with pytest.raises((NoPermissionError, RedisError), match="permission|NOPERM|ACL"):
+            redis.execute_command(*command)
+            pytest.fail(f"{command} is allowed")
+
+
+@pytest.mark.parametrize("login", [
+    {}, {"password": ""}, {"username": "default", "password": ""},
+    {"username": "litellm", "password": PASSWORDS["openwebui"]},
+])  # fmt: skip
+def test_nobody_gets_in_without_a_password_of_their_own(
+    port: tuple[str, int], login: dict[str, str]
+) -> None:
+    host, number = port
+    with Redis(host=host, port=number, **login) as client, pytest.raises(AuthenticationError):  # type: ignore[arg-type]
+        client.ping()
