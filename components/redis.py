@@ -15,14 +15,14 @@ PUBLIC_USERS = "user default off\nuser health on nopass +ping\n"
 
 USERS = {
     # LiteLLM's cache, rate limits and coordination. Its scripts are bound to the same keys.
-    "litellm": "~litellm:* +@read +@write +@scripting +@transaction +@connection +info -@admin"
+    "litellm": "~litellm:* +@read +@write +@scripting +@transaction +@connection +time -@admin"
     " -@dangerous +info -function -fcall -fcall_ro -keys -scan -randomkey -dbsize",
     # What `gateway/ledger.py` sends, and what the functions of `gateway/ledger.lua` do.
     "ledger": "~money:* +auth +hello +ping +client|setinfo +client|setname +fcall +function|load"
     " +time +get +set +setnx +hget +hset +hdel +hmget +hgetall +hexists +hincrby +hlen +zadd +zrem"
     " +zrangebyscore +xadd +xdel +xrange +xlen +xread",
     "openwebui": "~open-webui:* &open-webui:* &socketio* +@read +@write +@pubsub +@scripting"
-    " +@transaction +@connection -@admin -@dangerous -function -fcall -fcall_ro -keys -scan"
+    " +@transaction +@connection +time -@admin -@dangerous -function -fcall -fcall_ro -keys -scan"
     " -randomkey -dbsize",
 }
 """The parts' users: each has its own keys and commands, and nothing else.
