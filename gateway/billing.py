@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from gateway.ledger import Event
+from gateway.ledger import Event, Reservation
 from gateway.money import from_wire, to_wire
 from gateway.settings import Settings
 
@@ -29,17 +29,29 @@ _OF_THE_EVENT = {
 }
 
 
+USED_UP = "exceeded"
+"""The status of an answer that refuses because all is spent, and for no other reason."""
+
+
 class BillingAwayError(Exception):
     """The Billing API did not answer, or not as the contract says."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a person may spend, in nanos; `words` say why the Billing API refuses, if it does."""
+    """What a person may spend, in nanos.
+
+    Attributes:
+        words: why the Billing API refuses, or empty.
+        used_up: it refuses only because all is spent.
+        currency: empty if it does not say.
+    """
 
     remaining: int
     total: int
     words: str
+    used_up: bool = False
+    currency: str = ""
 
 
 class Billing:
@@ -68,22 +80,24 @@ class Billing:
         if self._session:
             await self._session.close()
 
-    async def check(self, user: str, model: str, estimate: int) -> Budget:
-        """What a person may spend.
+    async def check(self, asked: Reservation, estimate: int) -> Budget:
+        """What the payer of a request may spend.
 
         Raises:
             BillingAwayError: it is not known.
         """
         question = {
             "tenant_id": self._settings.tenant,
-            "user_id": user,
-            "model": model,
+            "user_id": asked.user_id or asked.user,
+            "model": asked.model,
             "cost_estimate": to_wire(estimate),
         }
+        if self._billing.contract > 1:
+            question |= self._additions(asked.subject)
         status, answer = await self._post(self._billing.check_path, question, CHECK_SECONDS)
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            raise _no_answer(status)
-        return _budget(answer)
+            raise _no_answer(status, answer)
+        return self._in_our_currency(_budget(answer))
 
     async def log(self, events: Sequence[Event]) -> set[str]:
         """Deliver events: the request ids of those that it does not take.
@@ -93,7 +107,7 @@ class Billing:
         """
         if self._billing.batch == 1:
             return {event.request_id for event in events if not await self._log_one(event)}
-        status, answer = await self._log([event.on_wire(self._settings.tenant) for event in events])
+        status, answer = await self._log([self.on_wire(event) for event in events])
         if status == HTTPStatus.OK:
             return _refused(answer)
         if status in _OF_THE_EVENT and len(events) > 1:
@@ -101,13 +115,35 @@ class Billing:
             return set().union(*[await self.log([event]) for event in events])
         if status in _OF_THE_EVENT:
             return {events[0].request_id}
-        raise _no_answer(status)
+        raise _no_answer(status, answer)
+
+    def _in_our_currency(self, budget: Budget) -> Budget:
+        ours = self._billing.currency
+        if ours and budget.currency not in ("", ours):
+            raise BillingAwayError(
+                f"its budgets are in {budget.currency}, and the tenant's file says {ours}"
+            )
+        return replace(budget, currency=budget.currency or ours or "")
+
+    def _additions(self, subject: str) -> dict[str, str]:
+        currency = self._billing.currency
+        return {
+            **({"user_subject": subject} if subject else {}),
+            **({"currency": currency} if currency else {}),
+        }
+
+    def on_wire(self, event: Event) -> dict[str, Any]:
+        """An event as it is delivered."""
+        body = event.on_wire(self._settings.tenant)
+        if self._billing.contract > 1:
+            body |= event.additions() | self._additions(event.subject)
+        return body
 
     async def _log_one(self, event: Event) -> bool:
-        status, _ = await self._log(event.on_wire(self._settings.tenant))
+        status, answer = await self._log(self.on_wire(event))
         if status == HTTPStatus.OK or status in _OF_THE_EVENT:
             return status == HTTPStatus.OK
-        raise _no_answer(status)
+        raise _no_answer(status, answer)
 
     async def _log(self, body: Any) -> tuple[int, Any]:
         return await self._post(self._billing.log_path, body, LOG_SECONDS)
@@ -130,21 +166,26 @@ class Billing:
             raise BillingAwayError("its answer is not JSON") from None
 
 
-def _no_answer(status: int) -> BillingAwayError:
-    refused = status == HTTPStatus.UNAUTHORIZED
-    return BillingAwayError(
-        f"it refuses the tenant's key ({status})" if refused else f"it answered {status}"
-    )
+def _no_answer(status: int, answer: Any) -> BillingAwayError:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return BillingAwayError(f"it refuses the tenant's key ({status})")
+    message = answer.get("message") if isinstance(answer, dict) else None
+    return BillingAwayError(f"it answered {status}{f': {message}' if message else ''}")
 
 
 def _budget(answer: Any) -> Budget:
     try:
-        if not answer["allowed"]:
-            total = from_wire(answer["budget"]["total"]) if answer["budget"] else 0
-            return Budget(0, total, str(answer["message"]) or str(answer["status"]))
-        budget = answer["budget"]
-        return Budget(from_wire(budget["remaining"]), from_wire(budget["total"]), "")
-    except (KeyError, TypeError, ValueError) as error:
+        found = answer["budget"]
+        if found is None:
+            found = {"total": "0", "remaining": "0"}
+        currency = str(found.get("currency") or "")
+        total = from_wire(found["total"])
+        if answer["allowed"]:
+            return Budget(from_wire(found["remaining"]), total, "", currency=currency)
+        status = str(answer["status"])
+        words = str(answer["message"]) or status
+        return Budget(0, total, words, used_up=status == USED_UP, currency=currency)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BillingAwayError(f"its answer is not a budget: {error!r}") from None
 
 

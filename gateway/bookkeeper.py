@@ -31,12 +31,17 @@ log = logging.getLogger("gateway.bookkeeper")
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a request wants set aside, in nanos."""
+    """What a request wants set aside, in nanos.
+
+    Attributes:
+        former_key: of its payer.
+    """
 
     request_id: str
     reservation: Reservation
     most: int
     least: int
+    former_key: str = ""
 
 
 @dataclass
@@ -45,14 +50,16 @@ class UnderWay:
 
     Attributes:
         cost: nanos.
-        cut: a provider had no chance to count.
+        estimated: a provider's own count never came.
+        model_used: name of the model that answered.
     """
 
     reservation: Reservation
     cost: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    cut: bool = False
+    estimated: bool = False
+    model_used: str = ""
 
 
 class Bookkeeper:

@@ -80,12 +80,13 @@ class Budgets:
 
     async def _ask_once(self, wish: Wish) -> bool:
         user = wish.reservation.user
-        question = await self._ledger.ask(user, await self._bookkeeper.rebuild())
+        generation = await self._bookkeeper.rebuild()
+        question = await self._ledger.ask(user, generation, wish.former_key)
         if question is None:
             return False
         started = time.monotonic()
         try:
-            budget = await self._billing.check(user, wish.reservation.model, wish.most)
+            budget = await self._billing.check(wish.reservation, wish.most)
         except BillingAwayError:
             self._away_until = time.monotonic() + PAUSE_SECONDS
             BILLING_UP.set(0)
@@ -94,5 +95,10 @@ class Budgets:
             BILLING_SECONDS.observe(time.monotonic() - started)
         BILLING_UP.set(1)
         return await self._ledger.answer(
-            question, remaining=budget.remaining, total=budget.total, words=budget.words
+            question,
+            remaining=budget.remaining,
+            total=budget.total,
+            words=budget.words,
+            used_up=budget.used_up,
+            currency=budget.currency,
         )

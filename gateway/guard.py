@@ -16,22 +16,23 @@ from functools import cached_property
 from typing import Any
 
 import litellm
-from fastapi import Response
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy import proxy_server
 from litellm.proxy._types import ProxyException, UserAPIKeyAuth
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from gateway import refusal
 from gateway.allowed import RequestError, check
-from gateway.auth import payer
+from gateway.auth import payer as payer_of
 from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
 from gateway.budgets import Budgets
 from gateway.estimate import Estimate, Request, limit_answer
+from gateway.health import Health, add_routes
 from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
-from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS, exposition
+from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS
 from gateway.money import from_float, with_markup
+from gateway.payer import Payer
 from gateway.prices import Model, dearest
 from gateway.reach import Reach
 from gateway.sender import connect
@@ -57,6 +58,10 @@ _LONG = 100_000
 _LATE_SECONDS = 1.0
 
 _NO_LEDGER = "Your budget cannot be looked up at the moment. Try again in a moment."
+_FULL_LEDGER = (
+    "Your budget cannot be looked up, because Redis is full. Tell your administrator, or try again"
+    " later."
+)
 
 log = logging.getLogger("gateway")
 
@@ -116,26 +121,30 @@ class Guard(CustomLogger):  # type: ignore[misc]
             ProxyException: it is refused.
         """
         started = time.perf_counter()
-        user = payer(user_api_key_dict).key
+        payer = payer_of(user_api_key_dict)
         try:
             _check_models(user_api_key_dict, data.get("model"))
-            await self._admit(user, data, call_type)
+            await self._admit(payer, data, call_type)
         except ProxyException as error:
             REFUSALS.labels(error.type).inc()
-            _write("refused", reason=error.type, user=user, model=str(data.get("model"))[:64])
+            model = str(data.get("model"))[:64]
+            _write("refused", reason=error.type, user=payer.user_id, model=model)
             raise
         ALLOWED.inc()
         GUARD_SECONDS.observe(time.perf_counter() - started)
         return data
 
-    async def _admit(self, user: str, data: dict[str, Any], call_type: str) -> None:
+    async def _admit(self, payer: Payer, data: dict[str, Any], call_type: str) -> None:
         asked = {name: value for name, value in data.items() if name not in _LITELLMS_OWN}
         request_id = uuid.uuid4().hex
         try:
             check(call_type, asked)
-            estimate, reservation = await self._reserve(request_id, user, call_type, asked)
+            estimate, reservation = await self._reserve(request_id, payer, call_type, asked)
         except RequestError as error:
             raise refusal.bad_request(str(error), error.param) from None
+        except OutOfMemoryError:
+            log.warning("Redis is full")
+            raise refusal.away(_FULL_LEDGER) from None
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer: %s", error)
             raise refusal.away(_NO_LEDGER) from None
@@ -143,7 +152,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         _metadata(data)[_ID] = request_id
 
     async def _reserve(
-        self, request_id: str, user: str, call_type: str, asked: Mapping[str, Any]
+        self, request_id: str, payer: Payer, call_type: str, asked: Mapping[str, Any]
     ) -> tuple[Estimate, Reservation]:
         """Reserve by a quick estimate, or by a close one where that is too much."""
         request = Request(
@@ -155,14 +164,20 @@ class Guard(CustomLogger):  # type: ignore[misc]
 
         async def reserve(estimate: Estimate, least: int) -> tuple[Reply, Reservation]:
             reservation = Reservation(
-                user=user,
+                user=payer.key,
+                user_id=payer.user_id,
+                subject=payer.subject,
                 model=asked["model"],
                 tokens_in=estimate.tokens_in,
                 tokens_out=estimate.tokens_out,
                 at=_now(),
             )
             wish = Wish(
-                request_id=request_id, reservation=reservation, most=estimate.most, least=least
+                request_id=request_id,
+                reservation=reservation,
+                most=estimate.most,
+                least=least,
+                former_key=payer.former_key,
             )
             reply = await self._budgets.reserve(wish)
             return reply, replace(reservation, amount=reply.amount)
@@ -209,7 +224,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         cost = payload["response_cost"]
         if cost or not request.reservation.amount:
             _add(request, payload, self._nanos(cost or 0))
-            request.cut |= _left(payload)
+            request.estimated |= _left(payload)
         elif not payload["cache_hit"]:
             # LiteLLM could not tell what it cost, and nothing is free.
             _charge_all(request)
@@ -227,7 +242,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         payload = kwargs.get("standard_logging_object")
         if request and payload and payload["response_cost"]:
             _add(request, payload, self._nanos(payload["response_cost"]))
-            request.cut = True
+            request.estimated = True
 
     async def async_post_call_failure_hook(
         self,
@@ -251,17 +266,21 @@ class Guard(CustomLogger):  # type: ignore[misc]
         event = Event(
             request_id=request_id,
             user=held.user,
+            user_id=held.user_id,
+            subject=held.subject,
             model=held.model,
+            model_used=request.model_used,
             tokens_in=request.tokens_in,
             tokens_out=request.tokens_out,
             cost=request.cost,
             milliseconds=max(0, at - held.at),
             ended_at=at,
             failed=failed,
-            estimated=request.cut,
+            estimated=request.estimated,
+            over_reserved=max(0, request.cost - held.amount),
         )
         self._bookkeeper.end(event)
-        _write("request", **event.on_wire(self._settings.tenant))
+        _write("request", **self._billing.on_wire(event))
 
     def _nanos(self, cost: float) -> int:
         return with_markup(from_float(cost), self._settings.markup_percent)
@@ -331,7 +350,7 @@ def _add(request: UnderWay, payload: Mapping[str, Any], nanos: int) -> None:
 def _charge_all(request: UnderWay) -> None:
     """As if nobody had seen the end of the request."""
     held = request.reservation
-    request.cost, request.cut = max(held.amount, request.cost), True
+    request.cost, request.estimated = max(held.amount, request.cost), True
     request.tokens_in, request.tokens_out = held.tokens_in, held.tokens_out
 
 
@@ -350,26 +369,12 @@ def _write(event: str, **fields: object) -> None:
     print(json.dumps({"event": event, **fields}), flush=True)
 
 
+def _is_loaded() -> bool:
+    return any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
+
+
 guard = Guard()
-
-
-@proxy_server.app.get("/health/guard", include_in_schema=False)  # type: ignore[untyped-decorator]
-async def health(response: Response) -> dict[str, bool | str]:
-    """Whether the gateway may be used: 503 if it would not check budgets, or cannot.
-
-    That is so, too, once the Billing API has been away for longer than the grace.
-    """
-    loaded = any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
-    try:
-        answers = bool(await guard.ledger.redis.ping())
-    except (RedisError, OSError):
-        answers = False
-    billing = await guard.reach.words()
-    response.status_code = 200 if loaded and answers and guard.reach.lasts else 503
-    return {"loaded": loaded, "redis": answers, "billing": billing}
-
-
-@proxy_server.app.get("/metrics", include_in_schema=False)  # type: ignore[untyped-decorator]
-async def metrics() -> Response:
-    """For Prometheus."""
-    return Response(await exposition(guard.ledger), media_type="text/plain; version=0.0.4")
+add_routes(
+    proxy_server.app,
+    Health(loaded=_is_loaded, ledger=lambda: guard.ledger, reach=lambda: guard.reach),
+)

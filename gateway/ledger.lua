@@ -51,12 +51,14 @@ local function release(id)
   return record
 end
 
--- `event` is {request_id, user, model, tokens in, tokens out, nanos, milliseconds, end, flags}.
+-- `event` is {request_id, user, model, tokens in, tokens out, nanos, milliseconds, end, flags,
+-- user at the Billing API, subject, model that answered, nanos beyond the reservation}.
 local function spend(event)
   redis.call('HINCRBY', budget_key(event[2]), 'spent', event[6])
   redis.call('XADD', OUTBOX, '*', 'id', event[1], 'user', event[2], 'model', event[3],
     'in', event[4], 'out', event[5], 'cost', event[6], 'ms', event[7], 'at', event[8],
-    'flags', event[9])
+    'flags', event[9], 'wire', event[10], 'subject', event[11], 'used', event[12],
+    'over', event[13])
   count('settled', 1)
   count('spent', event[6])
 end
@@ -64,7 +66,8 @@ end
 -- ARGV: request id, record without its amount, the most and the least it may cost, how long the
 -- reservation lasts without a renewal, how old the budget may be, 1 if the budget was just asked
 -- for, and until when somebody waits for the reply. Replies {verdict, amount, age, total, spent,
--- reserved, allowance, words}.
+-- reserved, allowance, currency, words}. What costs nothing needs no budget, but somebody whom the
+-- Billing API lets spend: one who is unknown or blocked is refused.
 local function reserve(_, args)
   local id, record = args[1], cjson.decode(args[2])
   local most, least, lease_ms, oldest_ms = tonumber(args[3]), tonumber(args[4]), tonumber(args[5]),
@@ -72,18 +75,19 @@ local function reserve(_, args)
   local asked = args[7] == '1'
   if now() > tonumber(args[8]) then
     release(id) -- by the first try, whose reply was lost
-    return { 'late', 0, 0, 0, 0, 0, 0, '' }
+    return { 'late', 0, 0, 0, 0, 0, 0, '', '' }
   end
   local fields = redis.call('HMGET', budget_key(record.user),
-    'allowance', 'spent', 'reserved', 'read', 'total', 'words')
+    'allowance', 'spent', 'reserved', 'read', 'total', 'words', 'used_up', 'currency')
   if not fields[1] then
-    return { 'unknown', 0, 0, 0, 0, 0, 0, '' }
+    return { 'unknown', 0, 0, 0, 0, 0, 0, '', '' }
   end
   local allowance, spent, reserved = tonumber(fields[1]), tonumber(fields[2] or 0),
     tonumber(fields[3] or 0)
   local age = now() - tonumber(fields[4])
   local function reply(verdict, amount)
-    return { verdict, amount, age, tonumber(fields[5]), spent, reserved, allowance, fields[6] }
+    return { verdict, amount, age, tonumber(fields[5]), spent, reserved, allowance,
+      fields[8] or '', fields[6] }
   end
 
   local held = redis.call('HGET', RESERVATIONS, id)
@@ -92,6 +96,11 @@ local function reserve(_, args)
   end
   if age > oldest_ms then
     return reply('stale', 0)
+  end
+  if most == 0 and (fields[6] == '' or fields[7] == '1') then
+    record.amount = '0'
+    hold(id, record, lease_ms)
+    return reply('granted', 0)
   end
   local free = allowance - spent - reserved
   local enough = fields[6] == '' and free >= most
@@ -113,17 +122,29 @@ local function reserve(_, args)
   return reply('spent', 0)
 end
 
--- ARGV: user, name of the ledger. The Billing API is about to be asked: what its answer must be
--- put together with; nothing if this is another ledger.
+-- What the Billing API does not know yet of what was, or may be, spent under a key.
+local function unknown_of(user)
+  local fields = redis.call('HMGET', budget_key(user), 'spent', 'reserved', 'delivered')
+  return tonumber(fields[1] or 0) + tonumber(fields[2] or 0) - tonumber(fields[3] or 0)
+end
+
+-- ARGV: user, name of the ledger, and the key that the user had before, or nothing. The Billing API
+-- is about to be asked: what its answer must be put together with; nothing if this is another
+-- ledger. What is on its way under the former key is of the same budget.
 local function ask(_, args)
   if redis.call('GET', GENERATION) ~= args[2] then
     return nil
   end
-  return redis.call('HGET', budget_key(args[1]), 'delivered') or '0'
+  local delivered = redis.call('HGET', budget_key(args[1]), 'delivered') or '0'
+  if (args[3] or '') == '' then
+    return delivered
+  end
+  return integer(tonumber(delivered) - math.max(0, unknown_of(args[3])))
 end
 
 -- ARGV: user, name of the ledger and `delivered` from before the question, and from the answer:
--- what remains, the total, and the words of a refusal or nothing.
+-- what remains, the total, the words of a refusal or nothing, 1 if they say no more than that all
+-- is spent, and the currency or nothing.
 -- What was delivered since the question may be missing in the answer, so all of it counts as
 -- missing: the error is on the careful side, and the next answer mends it.
 local function budget(_, args)
@@ -132,7 +153,7 @@ local function budget(_, args)
   end
   redis.call('HSET', budget_key(args[1]), 'allowance',
     integer(tonumber(args[4]) + tonumber(args[3])), 'total', args[5], 'words', args[6], 'read',
-    integer(now()))
+    integer(now()), 'used_up', args[7], 'currency', args[8])
   return 1
 end
 
@@ -161,7 +182,7 @@ local function sweep(_, args)
     if record then
       spend({ id, record.user, record.model, integer(record.tokens_in),
         integer(record.tokens_out), record.amount, integer(math.max(0, at - record.at)), integer(at),
-        'e' })
+        'e', record.user_id or '', record.subject or '', '', '0' })
       count('estimated', 1)
     end
   end
@@ -214,7 +235,13 @@ local function refuse(_, args)
   return 1
 end
 
+-- Nothing: it fails where a reservation would, because Redis is full or cannot write to its disk.
+local function probe()
+  return 1
+end
+
 redis.register_function('ledger_reserve', reserve)
+redis.register_function('ledger_probe', probe)
 redis.register_function('ledger_ask', ask)
 redis.register_function('ledger_budget', budget)
 -- What has begun goes on and is written down, also above the memory limit.

@@ -4,8 +4,9 @@ The functions in `ledger.lua` are its only writers. What they keep:
 
 - `money:budget:<user>`: `allowance` (what was left at the Billing API when it was asked, and what
   had been delivered to it by then), `spent` and `delivered` since this ledger began, `reserved` by
-  requests under way, `read` (when the budget was asked for), `total`, and `words` if the Billing
-  API refuses. Nobody ever spends more than `allowance - spent - reserved`.
+  requests under way, `read` (when the budget was asked for), `total`, `currency`, and `words` if
+  the Billing API refuses, with `used_up` if only for that. Nobody ever spends more than
+  `allowance - spent - reserved`. `<user>` is a `Payer.key`.
 - `money:reservations`, `money:leases`: requests under way, and until when each is taken to be.
 - `money:outbox`, `money:refused`: events that the Billing API does not have yet, or does not take.
 - `money:totals`: counters.
@@ -23,7 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -43,6 +44,9 @@ PATIENCE_SECONDS = 1.0
 RESERVE_SECONDS = 2 * PATIENCE_SECONDS
 """A reservation is tried twice."""
 
+CONNECTIONS = 32
+"""More requests than that wait for one: redis-py's own pool refuses them, or opens one for each."""
+
 _LIBRARY = Path(__file__).with_name("ledger.lua")
 
 
@@ -59,13 +63,14 @@ class Verdict(StrEnum):
     LATE = "late"  # nobody waits for the reply any more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reply:
     """A verdict and the budget it comes from; amounts in nanos.
 
     Attributes:
         amount: what is set aside for the request.
         age_ms: how long ago the Billing API was asked.
+        currency: empty if nobody has said it.
         words: what the Billing API says to the person, if it refuses.
     """
 
@@ -76,6 +81,7 @@ class Reply:
     spent: int
     reserved: int
     allowance: int
+    currency: str
     words: str
 
     @property
@@ -89,8 +95,11 @@ class Reservation:
     """A request under way: whose it is, and what it is at most.
 
     Attributes:
+        user: the payer's key.
         at: when it began, in milliseconds since 1970.
         amount: nanos set aside.
+        user_id: the payer at the Billing API; the key itself if it is empty.
+        subject: the payer's at the OpenID provider, or empty.
     """
 
     user: str
@@ -99,6 +108,8 @@ class Reservation:
     tokens_out: int
     at: int
     amount: int = 0
+    user_id: str = ""
+    subject: str = ""
 
     def record(self) -> str:
         """As the ledger keeps it: the amount is text there, since it may have 16 digits."""
@@ -110,11 +121,16 @@ class Event:
     """A request that has ended, and what it cost.
 
     Attributes:
+        user: the payer's key.
         cost: in nanos.
         milliseconds: how long it took.
         ended_at: in milliseconds since 1970.
         failed: the caller got an error.
         estimated: the provider's own count never came.
+        user_id: the payer at the Billing API; the key itself if it is empty.
+        subject: the payer's at the OpenID provider, or empty.
+        model_used: name of the model that answered, if it is another one than was asked for.
+        over_reserved: nanos that it cost beyond what was set aside for it.
     """
 
     request_id: str
@@ -127,6 +143,10 @@ class Event:
     ended_at: int
     failed: bool = False
     estimated: bool = False
+    user_id: str = ""
+    subject: str = ""
+    model_used: str = ""
+    over_reserved: int = 0
 
     def fields(self) -> list[str | int]:
         """As `ledger_settle` takes it."""
@@ -141,14 +161,18 @@ class Event:
             self.milliseconds,
             self.ended_at,
             flags,
+            self.user_id if self.user_id != self.user else "",
+            self.subject,
+            self.model_used,
+            self.over_reserved,
         ]
 
     def on_wire(self, tenant: str) -> dict[str, Any]:
-        """As the Billing API takes it (`docs/billing-api.yaml`)."""
+        """As the Billing API takes it in the first contract (`docs/billing-api.yaml`)."""
         ended = datetime.fromtimestamp(self.ended_at / 1000, UTC)
         return {
             "tenant_id": tenant,
-            "user_id": self.user,
+            "user_id": self.user_id or self.user,
             "model": self.model,
             "request_id": self.request_id,
             "tokens_input": self.tokens_in,
@@ -158,6 +182,13 @@ class Event:
             "ended_at": ended.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "status": "failure" if self.failed else "success",
             "estimated": self.estimated,
+        }
+
+    def additions(self) -> dict[str, str]:
+        """What the second contract has of the event besides."""
+        return {
+            "model_used": self.model_used or self.model,
+            "over_reserved": to_wire(self.over_reserved),
         }
 
 
@@ -182,9 +213,11 @@ class Ledger:
     """The functions of `ledger.lua` in Python. Every call may raise `redis.RedisError`."""
 
     def __init__(
-        self, *, host: str, port: int, user: str | None = None, password: str | None
+        self, *, host: str, port: int, password: str | None, user: str | None = None
     ) -> None:
-        self.redis = Redis(
+        pool = BlockingConnectionPool(
+            max_connections=CONNECTIONS,
+            timeout=RESERVE_SECONDS,  # for a connection
             host=host,
             port=port,
             username=user,
@@ -196,6 +229,7 @@ class Ledger:
             retry=Retry(NoBackoff(), 1),
             retry_on_error=[RedisConnectionError],
         )
+        self.redis = Redis.from_pool(pool)
         self._loaded = False
 
     async def reserve(
@@ -209,7 +243,7 @@ class Ledger:
         asked: bool,
     ) -> Reply:
         """Set aside what a request costs at most, or at least `least` of it, if that is left."""
-        verdict, *numbers, words = await self._call(
+        verdict, *numbers, currency, words = await self._call(
             "ledger_reserve",
             request_id,
             reservation.record(),
@@ -222,16 +256,42 @@ class Ledger:
         )
         amount, age_ms, total, spent, reserved, allowance = map(int, numbers)
         return Reply(
-            Verdict(verdict), amount, age_ms, total, spent, reserved, allowance, str(words)
+            verdict=Verdict(verdict),
+            amount=amount,
+            age_ms=age_ms,
+            total=total,
+            spent=spent,
+            reserved=reserved,
+            allowance=allowance,
+            currency=str(currency),
+            words=str(words),
         )
 
-    async def ask(self, user: str, generation: str) -> Question | None:
+    async def ask(self, user: str, generation: str, former_key: str = "") -> Question | None:
         """Begin to ask the Billing API about a budget; None if the ledger is not this one."""
-        delivered = await self._call("ledger_ask", user, generation)
+        delivered = await self._call("ledger_ask", user, generation, former_key)
         return None if delivered is None else Question(user, generation, delivered)
 
-    async def answer(self, question: Question, *, remaining: int, total: int, words: str) -> bool:
-        """Take what the Billing API said, or leave it out if the ledger was emptied meanwhile."""
+    async def answer(
+        self,
+        question: Question,
+        *,
+        remaining: int,
+        total: int,
+        words: str,
+        used_up: bool = False,
+        currency: str = "",
+    ) -> bool:
+        """Take what the Billing API said, or leave it out if the ledger was emptied meanwhile.
+
+        Args:
+            question: before it was asked.
+            remaining: nanos.
+            total: nanos.
+            words: of a refusal, or empty.
+            used_up: the refusal is only for that.
+            currency: empty if it did not say.
+        """
         taken = await self._call(
             "ledger_budget",
             question.user,
@@ -240,6 +300,8 @@ class Ledger:
             remaining,
             total,
             words,
+            int(used_up),
+            currency,
         )
         return bool(taken)
 
@@ -285,6 +347,10 @@ class Ledger:
     async def refuse(self, stream: str, events: Sequence[Waiting]) -> None:
         """Put events aside, behind all others, that the Billing API does not take."""
         await self._call("ledger_refuse", stream, *(waiting.place for waiting in events))
+
+    async def probe(self) -> None:
+        """Fail as a reservation would: `redis.OutOfMemoryError` says that Redis is full."""
+        await self._call("ledger_probe")
 
     async def load(self) -> None:
         """Give Redis the functions of this version."""
@@ -334,4 +400,9 @@ def _event(fields: dict[str, str]) -> Event:
         ended_at=int(fields["at"]),
         failed="f" in fields["flags"],
         estimated="e" in fields["flags"],
+        # Events of an earlier version have none of these.
+        user_id=fields.get("wire", ""),
+        subject=fields.get("subject", ""),
+        model_used=fields.get("used", ""),
+        over_reserved=int(fields.get("over", 0)),
     )

@@ -4,6 +4,7 @@ import logging
 import time
 
 from gateway.billing import Billing, BillingAwayError
+from gateway.ledger import Reservation
 
 PAUSE_SECONDS = 5
 """However often anybody wants to know, the Billing API is not asked again before."""
@@ -18,7 +19,7 @@ class Reach:
 
     def __init__(self, billing: Billing, account: str, *, grace_seconds: int) -> None:
         self._billing = billing
-        self._account = account
+        self._nobody = Reservation(user=account, model="health", tokens_in=0, tokens_out=0, at=0)
         self._grace_seconds = grace_seconds
         self._asked_at = -float(PAUSE_SECONDS)
         self._answered_at = -float(grace_seconds)
@@ -42,7 +43,7 @@ class Reach:
 
     async def _ask(self) -> str:
         try:
-            await self._billing.check(self._account, "health", 0)
+            await self._billing.check(self._nobody, 0)
         except BillingAwayError as error:
             return f"cannot be used: {error}"
         self._answered_at = time.monotonic()

@@ -29,9 +29,9 @@ def spent(reply: Reply, least: int) -> ProxyException:
     left = max(0, reply.left)
     used = reply.total - (reply.allowance - reply.spent)
     return _refusal(
-        f"Your budget of {for_people(reply.total)} does not cover this message: "
-        f"{for_people(_up(used))} is used, {for_people(left - left % _FINEST)} is left, and it "
-        f"would take at least {for_people(_up(least))}. Ask your administrator to raise your "
+        f"Your budget of {_money(reply.total, reply)} does not cover this message: "
+        f"{_money(_up(used), reply)} is used, {_money(left - left % _FINEST, reply)} is left, and "
+        f"it would take at least {_money(_up(least), reply)}. Ask your administrator to raise your "
         "budget.",
         code=402,
         kind="budget_exceeded",
@@ -46,8 +46,8 @@ def refused(words: str) -> ProxyException:
 def busy(reply: Reply) -> ProxyException:
     """It will be decided when a request under way has ended."""
     return _refusal(
-        f"What is left of your budget of {for_people(reply.total)} is set aside for requests that "
-        "are still being answered. Try again when they are done.",
+        f"What is left of your budget of {_money(reply.total, reply)} is set aside for requests "
+        "that are still being answered. Try again when they are done.",
         code=429,
         kind="budget_reserved",
         retry=True,
@@ -57,6 +57,10 @@ def busy(reply: Reply) -> ProxyException:
 def away(message: str) -> ProxyException:
     """Nobody can say whether the request may be paid."""
     return _refusal(message, code=503, kind="budget_unknown", retry=True)
+
+
+def _money(nanos: int, reply: Reply) -> str:
+    return f"{for_people(nanos)} {reply.currency}".rstrip()
 
 
 def _up(nanos: int) -> int:

@@ -31,13 +31,13 @@ log = logging.getLogger("gateway.sender")
 
 
 def connect() -> Ledger:
-    """The ledger in the Redis of LiteLLM's own cache, as a user of its own."""
-    password = os.environ.get("LEDGER_REDIS_PASSWORD")
+    """The ledger in the Redis that the environment names, with credentials of its own."""
+    own = os.environ.get("LEDGER_REDIS_PASSWORD")
     return Ledger(
         host=os.environ["REDIS_HOST"],
         port=int(os.environ["REDIS_PORT"]),
-        user=os.environ.get("LEDGER_REDIS_USER", "ledger") if password else None,
-        password=password or os.environ.get("REDIS_PASSWORD"),
+        user=os.environ.get("LEDGER_REDIS_USER", "ledger") if own else None,
+        password=own or os.environ.get("REDIS_PASSWORD"),
     )
 
 

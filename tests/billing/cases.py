@@ -131,6 +131,30 @@ class ContractCases:
         assert api.used(ann) == sum(costs)
         assert len(stored(ann)) == 200
 
+    # --- What the second version of the contract adds
+
+    def test_a_budget_has_a_currency_for_whoever_asks_with_one(
+        self, api: Gateway, ann: str
+    ) -> None:
+        assert "currency" not in api.check(ann).json()["budget"]
+
+        answer = api.check(ann, user_subject="nobody's", currency="EUR").json()
+        assert (answer["allowed"], answer["budget"]["currency"]) == (True, "EUR")
+
+    def test_an_event_of_the_second_version_is_logged(
+        self, api: Gateway, ann: str, stored: Stored
+    ) -> None:
+        new = {
+            "user_subject": "nobody's",
+            "currency": "EUR",
+            "model_used": "other",
+            "over_reserved": "0.000000025",
+        }
+        events = [api.event(ann, **new), api.event(ann)]
+        for sent in (events, events[0]):
+            assert api.log(sent).json() == ALL_LOGGED
+        assert [cost for _, cost in stored(ann)] == [125, 125]
+
     # --- What is not understood
 
     @pytest.mark.parametrize("path", [CHECK, LOG])
@@ -198,6 +222,12 @@ class ContractCases:
             {"ended_at": 1},
             {"status": "ok"},
             {"estimated": 0},
+            {"currency": "euro"},
+            {"currency": "EUR\n"},
+            {"over_reserved": "-1"},
+            {"over_reserved": "0.0000000001"},
+            {"model_used": None},
+            {"user_subject": 1},
             {"colour": "blue"},
         ],
         ids=str,

@@ -86,6 +86,7 @@ def storable(text: str) -> str:
 Amount: TypeAlias = Annotated[int, PlainValidator(billionths)]
 Text: TypeAlias = Annotated[str, AfterValidator(storable)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**53)]
+Currency: TypeAlias = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 
 
 class Strict(BaseModel):
@@ -97,6 +98,9 @@ class Check(Strict):
     user_id: Text
     model: Text
     cost_estimate: Amount
+    # Of the second version, as all that has a default.
+    user_subject: Text = ""
+    currency: Currency = ""
 
 
 class Event(Strict):
@@ -111,6 +115,11 @@ class Event(Strict):
     ended_at: Annotated[str, AfterValidator(moment)]
     status: Literal["success", "failure"]
     estimated: bool
+    # Of the second version, as all that has a default.
+    user_subject: Text = ""
+    currency: Currency = ""
+    model_used: Text = ""
+    over_reserved: Amount = 0
 
 
 EVENTS = TypeAdapter(Annotated[list[Event], Field(min_length=1, max_length=1000)])
@@ -181,6 +190,10 @@ class Logged(BaseModel):
     ended_at: str
     status: Literal["success", "failure"]
     estimated: bool
+    user_subject: str
+    currency: str
+    model_used: str
+    over_reserved: int
 
 
 class Received(BaseModel):
@@ -216,7 +229,11 @@ CREATE TABLE IF NOT EXISTS usage (
   response_time INTEGER NOT NULL,
   ended_at TEXT NOT NULL,
   status TEXT NOT NULL,
-  estimated INTEGER NOT NULL
+  estimated INTEGER NOT NULL,
+  user_subject TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  model_used TEXT NOT NULL,
+  over_reserved INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS usage_of_user ON usage (tenant, user);
 """
@@ -230,7 +247,8 @@ LOG = """
 INSERT INTO usage
 SELECT
   NULL, :request_id, tenant, user, :model, :tokens_input, :tokens_output, :cost_total,
-  :response_time, :ended_at, :status, :estimated
+  :response_time, :ended_at, :status, :estimated, :user_subject, :currency, :model_used,
+  :over_reserved
 FROM budgets WHERE tenant = :tenant_id AND user = :user_id
 ON CONFLICT DO NOTHING
 """
@@ -305,6 +323,8 @@ def checked(check: Check, found: tuple[int | None, int] | None) -> Response:
         return verdict("no_budget", f"{check.user_id} has no budget.")
     left = total - used
     budget = {"total": written(total), "used": written(used), "remaining": written(left)}
+    if check.currency:
+        budget["currency"] = check.currency
     if left > 0:
         return verdict("ok", f"{written(left)} of {written(total)} are left.", budget)
     return verdict("exceeded", f"Your budget of {written(total)} is used up.", budget)

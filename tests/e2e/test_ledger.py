@@ -7,8 +7,9 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -28,7 +29,9 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from gateway.billing import Budget
+from gateway.health import ledger_state
 from gateway.ledger import (
+    CONNECTIONS,
     OUTBOX,
     REFUSED,
     RESERVATIONS,
@@ -47,6 +50,7 @@ from tests.e2e.project import free_ports
 from tests.e2e.waiting import until
 
 LEASES = "money:leases"
+TEXTS = ("words", "currency")
 OLDEST_SECONDS = 3600
 ANN = "ann@example.com"
 USERS = (ANN, "zoë 😀@example.com", "api@acme")
@@ -73,16 +77,32 @@ class Valkey:
     def budget(self, user: str) -> dict[str, int]:
         """The numbers of a budget."""
         fields = self.redis.hgetall(f"money:budget:{user}")
-        return {name: int(value) for name, value in fields.items() if name != "words"}
+        return {name: int(value) for name, value in fields.items() if name not in TEXTS}
 
-    def answer(self, user: str, *, remaining: int, words: str = "") -> None:
+    def answer(
+        self,
+        user: str,
+        *,
+        remaining: int,
+        words: str = "",
+        used_up: bool = False,
+        former_key: str = "",
+    ) -> None:
         """Ask about a budget, and be answered at once."""
-        question = self.ask(user)
-        self.run(self.ledger.answer(question, remaining=remaining, total=remaining, words=words))
+        self.run(
+            self.ledger.answer(
+                self.ask(user, former_key),
+                remaining=remaining,
+                total=remaining,
+                words=words,
+                used_up=used_up,
+                currency="EUR",
+            )
+        )
 
-    def ask(self, user: str) -> Question:
+    def ask(self, user: str, former_key: str = "") -> Question:
         generation = self.run(self.ledger.generation("a new one"))
-        question = self.run(self.ledger.ask(user, generation))
+        question = self.run(self.ledger.ask(user, generation, former_key))
         assert question
         return question
 
@@ -185,9 +205,10 @@ def valkey(server: Valkey) -> Valkey:
 
 @dataclass
 class BillingModel:
-    """What a Billing API knows: the budgets, and each request once."""
+    """What a Billing API knows: the budgets, whoever is blocked, and each request once."""
 
     totals: dict[str, int]
+    blocked: set[str] = field(default_factory=set)
     logged: dict[str, Event] = field(default_factory=dict)
 
     def log(self, events: list[Event]) -> None:
@@ -198,9 +219,12 @@ class BillingModel:
         return self.totals[user] - sum(e.cost for e in self.logged.values() if e.user == user)
 
     def check(self, user: str) -> Budget:
-        remaining = self.remaining(user)
-        words = "" if remaining > 0 else "All is spent."
-        return Budget(max(0, remaining), self.totals[user], words)
+        remaining, total = self.remaining(user), self.totals[user]
+        if user in self.blocked:
+            return Budget(0, total, "You are blocked.")
+        if remaining > 0:
+            return Budget(remaining, total, "")
+        return Budget(0, total, "All is spent.", used_up=True)
 
 
 people = st.sampled_from(USERS)
@@ -273,7 +297,10 @@ class Books(RuleBasedStateMachine):
         budget = self.valkey.budget(user)
         if "allowance" not in budget:
             return Verdict.UNKNOWN, 0
-        if self.valkey.words(user):
+        words = self.valkey.words(user)
+        if most == 0 and words != "You are blocked.":
+            return Verdict.GRANTED, 0
+        if words:
             return Verdict.REFUSED, 0
         left = budget["allowance"] - budget.get("spent", 0)
         free = left - budget.get("reserved", 0)
@@ -387,7 +414,11 @@ class Books(RuleBasedStateMachine):
     def _answer(self, question: Question, said: Budget) -> None:
         self.valkey.run(
             self.ledger.answer(
-                question, remaining=said.remaining, total=said.total, words=said.words
+                question,
+                remaining=said.remaining,
+                total=said.total,
+                words=said.words,
+                used_up=said.used_up,
             )
         )
 
@@ -396,6 +427,12 @@ class Books(RuleBasedStateMachine):
         total = max(0, self.billing.totals[user] + by)
         self.billing.totals[user] = total
         self.highest[user] = max(total, self.highest[user])
+
+    @rule(user=people, blocked=st.booleans())
+    def is_blocked(self, user: str, blocked: bool) -> None:
+        self.billing.blocked.discard(user)
+        if blocked:
+            self.billing.blocked.add(user)
 
     # --- delivery
 
@@ -455,6 +492,7 @@ class Books(RuleBasedStateMachine):
         assert set(leases) == set(found)
         for user, budget in zip(USERS, budgets, strict=True):
             words = budget.pop("words", "")
+            budget.pop("currency", None)
             self._nobody_overspends(
                 user, {name: int(number) for name, number in budget.items()}, words
             )
@@ -498,6 +536,7 @@ class Books(RuleBasedStateMachine):
         assert not self.valkey.outbox()
         totals = self.valkey.redis.hgetall(TOTALS)
         assert totals.get("settled", "0") == totals.get("delivered", "0")
+        self.billing.blocked.clear()
         for user in USERS:
             self._ask_and_answer(user)
             budget = self.valkey.budget(user)
@@ -547,6 +586,10 @@ events = st.builds(
     ended_at=numbers,
     failed=st.booleans(),
     estimated=st.booleans(),
+    user_id=texts,
+    subject=texts,
+    model_used=texts,
+    over_reserved=numbers,
 )
 
 
@@ -555,7 +598,8 @@ events = st.builds(
 def test_an_event_comes_out_as_it_went_in(server: Valkey, sent: list[Event]) -> None:
     server.redis.flushall()
     server.run(server.ledger.settle(sent))
-    assert server.outbox() == sent
+    own = [replace(each, user_id="") if each.user_id == each.user else each for each in sent]
+    assert server.outbox() == own
 
 
 @SETTINGS
@@ -690,6 +734,127 @@ def test_a_refusal_is_asked_about_again_too(valkey: Valkey) -> None:
     assert valkey.reserve("one", most=0, asked=True).verdict == Verdict.REFUSED
 
 
+@pytest.mark.parametrize(("answer", "verdict"), [
+    ({"remaining": 0}, Verdict.GRANTED),
+    ({"remaining": -50}, Verdict.GRANTED),
+    ({"remaining": 0, "words": "All is spent.", "used_up": True}, Verdict.GRANTED),
+    ({"remaining": 0, "words": "You are blocked."}, Verdict.REFUSED),
+    ({"remaining": 100, "words": "You are blocked."}, Verdict.REFUSED),
+])  # fmt: skip
+def test_what_costs_nothing_needs_no_budget_but_a_payer(
+    valkey: Valkey, answer: dict[str, Any], verdict: Verdict
+) -> None:
+    assert valkey.reserve("one", most=0).verdict == Verdict.UNKNOWN
+    valkey.answer(ANN, **answer)
+    assert valkey.reserve("one", most=0).verdict == verdict
+    valkey.age(ANN, 1001)
+    again = Verdict.ASK if verdict == Verdict.REFUSED else verdict
+    assert valkey.reserve("two", most=0).verdict == again
+    assert valkey.reserve("paid", most=1).verdict in (Verdict.ASK, Verdict.GRANTED)
+
+
+def test_a_free_request_does_not_wait_for_those_under_way(valkey: Valkey) -> None:
+    valkey.answer(ANN, remaining=100)
+    valkey.reserve("one", most=100)
+    assert valkey.reserve("two", most=1).verdict == Verdict.BUSY
+    assert valkey.reserve("free", most=0).verdict == Verdict.GRANTED
+
+
+def test_a_reply_names_the_currency(valkey: Valkey) -> None:
+    assert valkey.reserve("one", most=1).currency == ""
+    valkey.answer(ANN, remaining=100)
+    assert valkey.reserve("one", most=1).currency == "EUR"
+
+
+# --- A payer who has another key now
+
+
+def test_what_is_on_its_way_under_the_former_key_is_not_spent_again(valkey: Valkey) -> None:
+    """A budget of 100: 10 are delivered, 20 wait for it, and 30 are under way."""
+    valkey.answer(ANN, remaining=100)
+    valkey.run(valkey.ledger.settle([event("delivered", ANN, 10)]))
+    waiting = valkey.run(valkey.ledger.waiting(OUTBOX, 10))
+    valkey.run(valkey.ledger.delivered(OUTBOX, waiting))
+    valkey.run(valkey.ledger.settle([event("waiting", ANN, 20)]))
+    valkey.reserve("under way", most=30)
+
+    valkey.answer("sub", remaining=90, former_key=ANN)
+    assert valkey.reserve("all", user="sub", most=1000, least=1).amount == 40
+    valkey.run(valkey.ledger.settle([event("all", "sub", 0)]))
+
+    # It arrives as what it was, and is then in the answer.
+    valkey.run(valkey.ledger.settle([event("under way", ANN, 25)]))
+    waiting = valkey.run(valkey.ledger.waiting(OUTBOX, 10))
+    assert [each.event.user for each in waiting] == [ANN, "sub", ANN]
+    valkey.run(valkey.ledger.delivered(OUTBOX, waiting))
+    valkey.answer("sub", remaining=45, former_key=ANN)
+    assert valkey.reserve("rest", user="sub", most=1000, least=1).amount == 45
+
+
+def test_a_former_key_that_nobody_had_changes_nothing(valkey: Valkey) -> None:
+    valkey.answer("sub", remaining=90, former_key="nobody@example.com")
+    assert valkey.reserve("all", user="sub", most=1000, least=1).amount == 90
+
+
+def test_what_an_earlier_version_wrote_is_swept_and_delivered(valkey: Valkey) -> None:
+    valkey.answer(ANN, remaining=100)
+    valkey.reserve("under way", most=30)
+    record = json.loads(valkey.redis.hget(RESERVATIONS, "under way"))
+    del record["user_id"], record["subject"]
+    valkey.redis.hset(RESERVATIONS, "under way", json.dumps(record))
+    valkey.expire("under way")
+    assert valkey.run(valkey.ledger.sweep()) == 1
+    old = {
+        "id": "ended", "user": ANN, "model": "gpt-5", "in": "1", "out": "2", "cost": "5",
+        "ms": "3", "at": "1790000000003", "flags": "",
+    }  # fmt: skip
+    valkey.redis.xadd(OUTBOX, old)
+    swept, ended = valkey.outbox()
+    assert (swept.user, swept.cost, swept.on_wire("blue")["user_id"]) == (ANN, 30, ANN)
+    assert ended == event("ended", ANN, 5)
+    assert ended.on_wire("blue")["user_id"] == ANN
+
+
+def test_a_sweep_knows_the_payer_at_the_billing_api(valkey: Valkey) -> None:
+    valkey.answer(ANN, remaining=100)
+    held = replace(reservation(ANN), user_id="Ann@Example.com", subject="sub")
+    valkey.run(
+        valkey.ledger.reserve(
+            "one", held, most=30, least=30, oldest_seconds=OLDEST_SECONDS, asked=False
+        )
+    )
+    valkey.expire("one")
+    valkey.run(valkey.ledger.sweep())
+    [swept] = valkey.outbox()
+    assert (swept.user, swept.user_id, swept.subject) == (ANN, "Ann@Example.com", "sub")
+    assert valkey.budget(ANN)["spent"] == 30
+
+
+# --- Many at once
+
+
+def test_400_at_once_wait_for_a_connection(valkey: Valkey) -> None:
+    valkey.answer(ANN, remaining=300)
+
+    async def reserve(number: int) -> Verdict:
+        reply = await valkey.ledger.reserve(
+            f"request-{number}",
+            reservation(ANN),
+            most=1,
+            least=1,
+            oldest_seconds=OLDEST_SECONDS,
+            asked=True,
+        )
+        return reply.verdict
+
+    async def all_at_once() -> list[Verdict]:
+        return await asyncio.gather(*(reserve(number) for number in range(400)))
+
+    verdicts = Counter(valkey.run(all_at_once()))
+    assert verdicts == {Verdict.GRANTED: 300, Verdict.BUSY: 100}
+    assert valkey.redis.info("clients")["connected_clients"] <= CONNECTIONS + 2
+
+
 def test_nothing_is_granted_from_a_budget_that_is_too_old(valkey: Valkey) -> None:
     assert valkey.reserve("one", most=1).verdict == Verdict.UNKNOWN
     valkey.answer(ANN, remaining=100)
@@ -752,6 +917,28 @@ def _fill(valkey: Valkey) -> int:
         except OutOfMemoryError:
             return number
     raise AssertionError("the memory is never full")
+
+
+def test_a_probe_fails_where_a_reservation_would(
+    valkey: Valkey, limited: Callable[[], None]
+) -> None:
+    valkey.run(valkey.ledger.probe())
+    limited()
+    _fill(valkey)
+    with pytest.raises(OutOfMemoryError):
+        valkey.run(valkey.ledger.probe())
+    assert valkey.run(ledger_state(valkey.ledger)).startswith("is full")
+    valkey.redis.config_set("maxmemory", 0)
+    assert valkey.run(ledger_state(valkey.ledger)) == "answers"
+
+
+def test_a_cache_that_fills_the_memory_is_no_full_redis(
+    valkey: Valkey, limited: Callable[[], None]
+) -> None:
+    for number in range(1000):
+        valkey.redis.set(f"cache:{number}", "x" * 1000, ex=3600)
+    limited()
+    valkey.run(valkey.ledger.probe())
 
 
 def test_what_has_begun_ends_without_memory(valkey: Valkey, limited: Callable[[], None]) -> None:

@@ -1,15 +1,16 @@
 """The gateway's side of the Billing API, against a real one; what it sends follows the contract."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 
-from gateway.billing import Billing, BillingAwayError, Budget
-from gateway.ledger import Event
+from gateway.billing import Billing, BillingAwayError, Budget, _budget
+from gateway.ledger import Event, Reservation
 from gateway.settings import Billing as BillingSettings
 from gateway.settings import Limits, Settings
 from tests.billing import client, contract
@@ -36,7 +37,13 @@ def api(process: client.BillingProcess) -> Iterator[client.Billing]:
         contract.check_request("POST", sent.path, sent.body)
 
 
-def settings(api: client.Billing, *, batch: int = 100) -> Settings:
+def settings(
+    api: client.Billing,
+    *,
+    batch: int = 100,
+    contract: Literal[1, 2] = 1,
+    currency: str | None = None,
+) -> Settings:
     return Settings(
         tenant="blue",
         account="api@blue",
@@ -47,9 +54,9 @@ def settings(api: client.Billing, *, batch: int = 100) -> Settings:
             log_path="/api/log-usage",
             batch=batch,
             grace_seconds=600,
-            contract=1,
+            contract=contract,
             user_id="email",
-            currency=None,
+            currency=currency,
             usd_rate=Decimal(1),
         ),
         markup_percent=Decimal(0),
@@ -68,7 +75,11 @@ def asked(of: Settings, question: Callable[[Billing], Awaitable[T]], *, key: str
 
 
 def check(of: Settings, user: str = ANN, *, key: str = KEY) -> Budget:
-    return asked(of, lambda billing: billing.check(user, "gpt", 125), key=key)
+    return asked(of, lambda billing: billing.check(reservation(user), 125), key=key)
+
+
+def reservation(user: str = ANN, **more: Any) -> Reservation:
+    return Reservation(user=user, model="gpt", tokens_in=1, tokens_out=1, at=0, **more)
 
 
 def log(of: Settings, *events: Event, key: str = KEY) -> set[str]:
@@ -167,3 +178,98 @@ def test_a_failure_delivers_nothing_for_sure(
     api.faults()
     assert log(settings(api, batch=batch), event("one")) == set()
     assert len(api.events("blue")) == 1
+
+
+# --- Versions of the contract
+
+SUBJECT: dict[str, Any] = {"user_id": "Ann@Example.com", "subject": "sub-1"}
+PLAIN = (
+    b'{"tenant_id": "blue", "user_id": "Ann@Example.com", "model": "gpt", "request_id": "one",'
+    b' "tokens_input": 2, "tokens_output": 3, "cost_total": "0.000000125", "response_time": 50,'
+    b' "ended_at": "2026-11-24T09:46:35.461Z", "status": "success", "estimated": false}'
+)
+
+
+def sent(api: client.Billing, of: Settings) -> list[str]:
+    """Bodies of a question, and of an event with everything that is new."""
+    ended = replace(event("one"), **SUBJECT, model_used="other", over_reserved=25)
+    asked(of, lambda billing: billing.check(reservation(**SUBJECT), 125))
+    log(of, ended)
+    return [each.body for each in api.requests().bodies]
+
+
+def test_the_first_contract_is_what_it_was_byte_for_byte(api: client.Billing) -> None:
+    question = (
+        b'{"tenant_id": "blue", "user_id": "Ann@Example.com", "model": "gpt",'
+        b' "cost_estimate": "0.000000125"}'
+    )
+    bodies = sent(api, settings(api, batch=1, currency="EUR"))
+    assert [body.encode() for body in bodies] == [question, PLAIN]
+
+
+def test_the_second_contract_says_more(api: client.Billing) -> None:
+    question, logged = map(
+        json.loads, sent(api, settings(api, batch=1, contract=2, currency="EUR"))
+    )
+    new = {"user_subject": "sub-1", "currency": "EUR"}
+    assert question.items() >= new.items()
+    assert logged == json.loads(PLAIN) | new | {
+        "model_used": "other", "over_reserved": "0.000000025"
+    }  # fmt: skip
+
+
+def test_the_second_contract_leaves_out_what_nobody_knows(api: client.Billing) -> None:
+    of = settings(api, batch=1, contract=2)
+    check(of)
+    log(of, event("one"))
+    question, logged = (json.loads(each.body) for each in api.requests().bodies)
+    assert set(question) == {"tenant_id", "user_id", "model", "cost_estimate"}
+    assert set(logged) == set(json.loads(PLAIN)) | {"model_used", "over_reserved"}
+    assert (logged["model_used"], logged["over_reserved"]) == ("gpt", "0")
+
+
+def test_a_budget_has_its_currency(api: client.Billing) -> None:
+    assert check(settings(api, contract=2, currency="EUR")).currency == "EUR"
+    assert check(settings(api, contract=1, currency="CHF")).currency == "CHF"
+    assert check(settings(api)).currency == ""
+
+
+def test_a_spent_budget_is_told_from_other_refusals(api: client.Billing) -> None:
+    api.user("blue", "bob").budget(None)
+    api.user("blue", "zero").budget("0")
+    refusals = {user: check(settings(api), user) for user in ("zero", "bob", "eve")}
+    assert all(budget.words for budget in refusals.values())
+    assert [user for user, budget in refusals.items() if budget.used_up] == ["zero"]
+
+
+@pytest.mark.parametrize(("answer", "expected"), [
+    ({"allowed": True, "status": "ok", "message": "", "budget": None}, Budget(0, 0, "")),
+    ({"allowed": False, "status": "blocked", "message": "", "budget": None},
+     Budget(0, 0, "blocked")),
+    ({"allowed": True, "status": "ok", "message": "",
+      "budget": {"total": "1", "used": "2", "remaining": "-1", "currency": "EUR"}},
+     Budget(-10**9, 10**9, "", currency="EUR")),
+])  # fmt: skip
+def test_an_answer(answer: Any, expected: Budget) -> None:
+    assert _budget(answer) == expected
+
+
+@pytest.mark.parametrize("answer", [
+    None, [], "", {}, {"allowed": True}, {"allowed": True, "budget": []},
+    {"allowed": True, "budget": {"total": 0.1, "remaining": "1"}},
+    {"allowed": True, "budget": {"total": "1"}},
+    {"allowed": False, "budget": None, "message": ""},
+    {"allowed": False, "budget": "much", "message": "", "status": ""},
+])  # fmt: skip
+def test_what_is_no_budget(answer: Any) -> None:
+    with pytest.raises(BillingAwayError, match="not a budget"):
+        _budget(answer)
+
+
+def test_another_currency_is_never_counted_as_ours() -> None:
+    async def check_in_francs() -> Budget:
+        of = settings(client.Billing("http://127.0.0.1:1"), contract=2, currency="EUR")
+        return Billing(of, KEY)._in_our_currency(Budget(1, 1, "", currency="CHF"))
+
+    with pytest.raises(BillingAwayError, match="are in CHF, and the tenant's file says EUR"):
+        asyncio.run(check_in_francs())
