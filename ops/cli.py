@@ -10,18 +10,19 @@ from typing import Annotated
 import pulumi
 import typer
 
-from components.stack_config import StackConfigError, docker_hosts
+from components.stack_config import LOCAL_DOCKER, StackConfigError, docker_hosts
 from core.deployment.stack_config import check_gateways
+from core.loader import load as load_core
 from core.loader import load_all as load_cores
 from images.build import BuildError
 from images.catalog import ImageError, Source
 from ops import demo as demo_tenant
 from ops.compose import ExportError
-from ops.doctor import examine
+from ops.doctor import Finding, examine, examine_core
 from ops.export import export as export_stack
-from ops.files import FileError
+from ops.files import FileError, read_config
 from ops.keys import given_keys
-from ops.tools import CORE, ROOT
+from ops.tools import CORE, ROOT, shown_compose
 from ops.way import WayError
 from tenants.loader import load, load_all
 from tenants.problem import InvalidFileError
@@ -80,16 +81,32 @@ def check() -> None:
 
 @app.command()
 def doctor(
-    stack: Annotated[str, typer.Argument(help="Name of the tenant's file and stack")],
+    stack: Annotated[str, typer.Argument(help="Name of the file and stack")],
+    core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
 ) -> None:
-    """Look at a tenant that is up, and at what it needs; ends with 1 if anything is wrong."""
+    """Look at a tenant that is up, and at what it needs; ends with 1 if anything is wrong.
+
+    Each problem names the command that mends it.
+    """
     with _told_to_people():
-        hosts = docker_hosts(ROOT)
-        findings = list(examine(load(stack, hosts=hosts), hosts[stack]))
+        findings = list(_examined_core(stack) if core else _examined_tenant(stack))
         for finding in findings:
             typer.echo(f"{finding.what}: {finding.problem or 'fine'}")
         if any(finding.problem for finding in findings):
             raise typer.Exit(1)
+
+
+def _examined_tenant(stack: str) -> Iterator[Finding]:
+    hosts = docker_hosts(ROOT)
+    tenant = load(stack, hosts=hosts)
+    return examine(tenant, demo_tenant.stack_of(stack, hosts[stack]))
+
+
+def _examined_core(stack: str) -> Iterator[Finding]:
+    core = load_core(stack)
+    config = read_config(CORE / f"Pulumi.{stack}.yaml")
+    address = str(config.get("cloudfreedom-core:dockerHost", LOCAL_DOCKER))
+    return examine_core(core, demo_tenant.stack_of(stack, address, core=True))
 
 
 @app.command()
@@ -113,4 +130,5 @@ def export(
             keys={} if core else given_keys(),
         )
         wait = f"--wait --wait-timeout {exported.wait_seconds}"
-        typer.echo(f"cd {quote(str(exported.folder))} && docker compose up --detach {wait}")
+        up = f"{shown_compose()} up --detach {wait}"
+        typer.echo(f"cd {quote(str(exported.folder))} && {up}")

@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from images.build import build_missing
 from images.catalog import Catalog, Source, load_catalog
+from ops.doctor import Stack
 from ops.keys import given_keys
 from ops.tools import (
     CORE,
@@ -79,6 +81,13 @@ def clean() -> None:
         delete = f"docker volume rm {' '.join(parts)}"
     _console.print("The demo is down and its data is kept. To delete the data as well:")
     _console.print(f"  {delete} && rm -rf {FOLDER.name}")
+
+
+def stack_of(stack: str, address: str, *, core: bool = False) -> Stack:
+    """What the doctor is told of a stack: the demo's own is brought up by `make demo`."""
+    told = Stack.of_pulumi(stack, address, core=core)
+    demo_is_here = stack == STACK and (_PULUMI.exists() or _COMPOSE.exists())
+    return replace(told, up="make demo", mend="make demo") if demo_is_here else told
 
 
 @contextmanager

@@ -1,28 +1,34 @@
-"""`cloudfreedom doctor`: what is wrong with a tenant that is up, and with what it needs."""
+"""`cloudfreedom doctor`: what is wrong with a tenant or core that is up, and what mends it.
+
+It asks what a person or a program would need: from outside at the published ports, and from inside
+of the containers at the Billing API and the login. It changes nothing.
+"""
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.resources import files as package_files
+from ipaddress import ip_address
+from shlex import quote
+from typing import Any
 
 from docker import DockerClient
 from docker.errors import DockerException
 from docker.models.containers import Container
 
 from components.labels import PART, TENANT
-from tenants.model import Tenant, base_url
+from core.model import Core
+from ops.condition import compose_folder, network_problem, past, published, state_problem
+from ops.outside import Outside, words
+from ops.tools import shown_compose
+from tenants.model import Billing, Tenant, base_url, public_url
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
-_GUARD = "http://127.0.0.1:4000/health/guard"
-# What is not a success is answered, too.
-_FETCH = """\
-import sys, urllib.error, urllib.request
-try:
-    answer = urllib.request.urlopen(sys.argv[1], timeout=5)
-except urllib.error.HTTPError as error:
-    answer = error
-print(answer.read().decode())
-"""
+CORE_PARTS = ("pocketbase", "billing", "identity")
+_PROBE = package_files("ops").joinpath("probe.py").read_text(encoding="utf-8")
+_FULL_PERCENT, _LITTLE_BYTES = 95, 2**30
 
 
 @dataclass(frozen=True)
@@ -33,59 +39,271 @@ class Finding:
     problem: str = ""
 
 
-def examine(tenant: Tenant, address: str) -> Iterator[Finding]:
-    """Look at a tenant on the Docker host at `address`, changing nothing."""
+@dataclass(frozen=True)
+class Stack:
+    """What is looked at.
+
+    Attributes:
+        file: that describes it.
+        address: the Docker host.
+        up: the command that brings it to what its file says.
+        mend: the command that also brings back what was stopped or removed.
+    """
+
+    file: str
+    address: str
+    up: str
+    mend: str
+
+    @classmethod
+    def of_pulumi(cls, stack: str, address: str, *, core: bool = False) -> "Stack":
+        """A stack of Pulumi; what Compose made says so itself."""
+        up = f"pulumi{' --cwd core' if core else ''} up --stack {stack}"
+        folder = "core" if core else "tenants"
+        return cls(f"{folder}/{stack}.yaml", address, up, f"{up} --refresh")
+
+
+def examine(tenant: Tenant, stack: Stack) -> Iterator[Finding]:
+    """Look at a tenant."""
+    with _connected(stack.address) as client:
+        if isinstance(client, Finding):
+            yield client
+        else:
+            yield from _TenantExamination(client, tenant.slug, stack).of(tenant)
+
+
+def examine_core(core: Core, stack: Stack) -> Iterator[Finding]:
+    """Look at a core."""
+    with _connected(stack.address) as client:
+        if isinstance(client, Finding):
+            yield client
+        else:
+            yield from _CoreExamination(client, core.slug, stack).of(core)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[DockerClient | Finding]:
     try:
         client = DockerClient(base_url=address, use_ssh_client=address.startswith("ssh://"))
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         yield Finding(f"Docker at {address}", f"does not answer: {error}")
         return
     with closing(client):
-        found = client.containers.list(all=True, filters={"label": f"{TENANT}={tenant.slug}"})
-        containers = {container.labels[PART]: container for container in found}
-        for part in PARTS:
-            yield Finding(f"{tenant.slug}-{part}", _state(containers.get(part)))
-        if tenant.billing and _runs(containers.get("litellm")):
-            what = f"Billing API at {base_url(tenant.billing.url)}"
-            yield Finding(what, _billing(containers["litellm"]))
-        if tenant.login and _runs(containers.get("openwebui")):
-            issuer = base_url(tenant.login.issuer)
-            yield Finding(f"login at {issuer}", _login(containers["openwebui"], issuer))
+        yield client
 
 
-def _state(container: Container | None) -> str:
-    if container is None:
-        return "is not there: bring the tenant up"
-    if container.status != "running":
-        return f"is {container.status}: its log says why"
-    if container.health in ("healthy", "unknown"):
+class _Examination:
+    """What can be found out of a tenant and of a core alike."""
+
+    parts: Sequence[str]
+    apps: Sequence[str]
+
+    def __init__(self, client: DockerClient, slug: str, stack: Stack) -> None:
+        found = client.containers.list(all=True, filters={"label": f"{TENANT}={slug}"})
+        self._containers = {container.labels[PART]: container for container in found}
+        self._client, self._slug, self._file = client, slug, stack.file
+        self._up, self._mend = stack.up, stack.mend
+        if folder := compose_folder(found):
+            self._mend = f"{shown_compose()} --project-directory {quote(folder)} up --wait"
+            self._up = f"cloudfreedom export --to {quote(folder)}, then {self._mend}"
+        self._outside = Outside(stack.address)
+
+    def engine(self) -> Iterator[Finding]:
+        """Containers, networks, and the disk that they are on."""
+        for part in self.parts:
+            name = f"{self._slug}-{part}"
+            problem = state_problem(
+                self._containers.get(part),
+                past(self._client, name),
+                mend=self._mend,
+                memory=f"`{part}.memory_mb` in {self._file}",
+            )
+            yield Finding(name, problem)
+        on_apps = [self._containers[part] for part in self.apps if part in self._containers]
+        for network, members in (("data", list(self._containers.values())), ("apps", on_apps)):
+            name = f"{self._slug}-{network}"
+            problem = network_problem(self._client, name, members, mend=self._mend)
+            yield Finding(name, problem)
+        for container in [self.running(part) for part in self.apps][:1]:
+            if container:
+                yield Finding("disk of the Docker host", _disk(container))
+
+    def running(self, part: str) -> Container | None:
+        """The container of a part, if it runs."""
+        container = self._containers.get(part)
+        return container if container is not None and container.status == "running" else None
+
+    def published_port(
+        self, container: Container, inner: str, said: tuple[str | None, int], path: str
+    ) -> Finding:
+        """Whether what a container publishes answers, and is where the file says.
+
+        Args:
+            container: whose.
+            inner: port of the container.
+            said: address, if the file says one, and port of the host.
+            path: what is asked there.
+        """
+        address, port = published(container).get(inner, ("", 0))
+        bind = said[0] or address
+        what = f"{container.name} at {bind}:{said[1]}"
+        if (bind, said[1]) != (address, port):
+            is_at = f"is published at {address}:{port}" if port else "is not published"
+            return Finding(what, f"{is_at}, which is not what {self._file} says: `{self._up}`")
+        url = f"http://{_reachable(address)}:{port}"
+        if not self._outside.reaches(url):
+            return Finding(f"{what} (not asked: only its own host can)")
+        problem = _answers(self._outside, f"{url}{path}")
+        again = f": `docker restart {container.name}` publishes it anew" if problem else ""
+        return Finding(what, f"{problem}{again}")
+
+
+class _CoreExamination(_Examination):
+    """A core."""
+
+    parts = CORE_PARTS
+    apps = ("identity", "billing")
+
+    def of(self, core: Core) -> Iterator[Finding]:
+        """All that can be found out."""
+        yield from self.engine()
+        if identity := self.running("identity"):
+            said = str(core.bind), core.identity.port
+            yield self.published_port(identity, "8090", said, "/health")
+            if core.domain:
+                url = core.public_url
+                yield Finding(f"login at {url}", _answers(self._outside, f"{url}/health"))
+        if billing := self.running("billing"):
+            yield self.published_port(billing, "3000", (None, core.billing.port), "/health")
+
+
+class _TenantExamination(_Examination):
+    """A tenant."""
+
+    parts = PARTS
+    apps = ("litellm", "openwebui")
+
+    def of(self, tenant: Tenant) -> Iterator[Finding]:
+        """All that can be found out."""
+        yield from self.engine()
+        if chat := self.running("openwebui"):
+            yield from self._chat(chat, tenant)
+        if gateway := self.running("litellm"):
+            said = str(tenant.bind), tenant.litellm.port
+            yield self.published_port(gateway, "4000", said, "/health/liveliness")
+            if tenant.billing:
+                url = base_url(tenant.billing.url)
+                yield Finding(
+                    f"Billing API at {url}", self._billing(gateway, tenant, tenant.billing)
+                )
+        if chat and tenant.login:
+            yield from self._login(chat, base_url(tenant.login.issuer))
+
+    def _chat(self, container: Container, tenant: Tenant) -> Iterator[Finding]:
+        said = str(tenant.bind), tenant.openwebui.port
+        direct = self.published_port(container, "8080", said, "/ready")
+        yield direct
+        url = public_url(tenant.domain, tenant.bind, tenant.openwebui.port)
+        place = url if tenant.domain else f"http://{_reachable(said[0])}:{said[1]}"
+        if direct.problem or not self._outside.reaches(place):
+            return
+        problem = _answers(self._outside, f"{place}/ready") if tenant.domain else ""
+        yield Finding(f"chat at {url}", problem or _websocket(self._outside, place, url))
+
+    def _billing(self, litellm: Container, tenant: Tenant, billing: Billing) -> str:
+        url = f"{base_url(billing.url)}{billing.check_path}"
+        account = billing.account or f"api@{tenant.slug}"
+        problem = str(_probed(litellm, "billing", url, tenant.slug, account)["problem"])
+        return self._with_rotation(problem, "refuses the tenant's key")
+
+    def _login(self, openwebui: Container, issuer: str) -> Iterator[Finding]:
+        found = _probed(openwebui, "login")
+        problem = self._with_rotation(str(found["problem"]), "refuses the client")
+        yield Finding(f"login at {issuer}", problem)
+        url = str(found.get("authorize", ""))
+        if url and self._outside.reaches(url):
+            redirect = _environment(openwebui)["OPENID_REDIRECT_URI"]
+            page = url.partition("?")[0]
+            yield Finding(f"login page at {page}", _login_page(self._outside, url, redirect))
+
+    def _with_rotation(self, problem: str, refusal: str) -> str:
+        if refusal not in problem:
+            return problem
+        return f"{problem}: it was rotated there, or is not set: `{self._up}`"
+
+
+def _reachable(address: str) -> str:
+    """An address to ask at, for one that a port is bound to."""
+    found = ip_address(address or "127.0.0.1")
+    if found.is_unspecified:
+        return "127.0.0.1"
+    return f"[{found}]" if ":" in str(found) else str(found)
+
+
+def _answers(outside: Outside, url: str) -> str:
+    try:
+        answer = outside.get(url)
+    except OSError as error:
+        return f"does not answer: {error}"
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        return f"answered {answer.status}: {words(answer.text)}"
+    return ""
+
+
+def _websocket(outside: Outside, place: str, origin: str) -> str:
+    """Whether answers can be shown: they come by a WebSocket."""
+    path = "/ws/socket.io/?EIO=4&transport=websocket"
+    try:
+        status = outside.websocket(f"{place}{path}", origin)
+    except OSError as error:
+        return f"does not open a WebSocket, so that no answer is shown: {error}"
+    if status != HTTPStatus.SWITCHING_PROTOCOLS:
+        return (
+            f"does not open a WebSocket ({status}), so that no answer is shown: what is in front"
+            " of it must pass the upgrade on, see docs/proxy.md"
+        )
+    return ""
+
+
+def _disk(container: Container) -> str:
+    found = _probed(container, "disk", "/")
+    used, free = int(found.get("used_percent", 0)), int(found.get("free", _LITTLE_BYTES))
+    if used < _FULL_PERCENT and free >= _LITTLE_BYTES:
         return ""
-    checks = container.attrs["State"]["Health"]["Log"]
-    last = checks[-1]["Output"].strip() if checks else "it was not asked yet"
-    return f"is {container.health}: {last}"
+    return (
+        f"is full to {used} %, {free // 2**20} MiB are left: `docker system df` there shows what"
+        " takes it"
+    )
 
 
-def _runs(container: Container | None) -> bool:
-    return container is not None and container.status == "running"
-
-
-def _billing(litellm: Container) -> str:
+def _login_page(outside: Outside, url: str, redirect: str) -> str:
+    """Whether a browser that the chat sends to log in is asked to."""
     try:
-        words = str(json.loads(_fetched(litellm, _GUARD))["billing"])
-    except (ValueError, KeyError, TypeError):
-        return "is not known: the gateway does not answer"
-    return "" if words == "answers" else words
+        answer = outside.get(url, until=redirect)
+    except OSError as error:
+        return f"does not answer, so that nobody can log in: {error}"
+    if answer.url.startswith(redirect):
+        return f"sends people back at once: {answer.url.partition('?')[2]}"
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        chat = redirect.removesuffix("/oauth/oidc/callback")
+        return (
+            f"answered {answer.status} ({words(answer.text)}): the provider must know the chat at"
+            f" {chat}; of a core, that is `chat_url` in its file"
+        )
+    return ""
 
 
-def _login(openwebui: Container, issuer: str) -> str:
-    answer = _fetched(openwebui, f"{issuer}/.well-known/openid-configuration")
+def _environment(container: Container) -> dict[str, str]:
+    return dict(item.partition("=")[::2] for item in container.attrs["Config"]["Env"])
+
+
+def _probed(container: Container, *arguments: str) -> dict[str, Any]:
+    """What `ops/probe.py` finds out inside a container."""
+    # Root, because only root may read the secrets of some containers.
+    command = ["python3", "-c", _PROBE, *arguments]
+    output = container.exec_run(command, user="0", stderr=False).output
     try:
-        return "" if "authorization_endpoint" in json.loads(answer) else "is no OpenID provider"
-    except (ValueError, TypeError):
-        return f"does not answer: {answer.strip().splitlines()[-1] if answer.strip() else ''}"
-
-
-def _fetched(container: Container, url: str) -> str:
-    """What the container gets from an address, or why it gets nothing."""
-    output = container.exec_run(["python3", "-c", _FETCH, url]).output
-    return output.decode(errors="replace") if isinstance(output, bytes) else ""
+        found = json.loads(output if isinstance(output, bytes) else b"")
+    except ValueError:
+        return {"problem": "is not known: the container does not run what asks for it"}
+    return dict(found)

@@ -67,6 +67,11 @@ def compose_command() -> Sequence[str] | None:
     return None
 
 
+def shown_compose() -> str:
+    """Docker Compose as a person calls it here."""
+    return " ".join(compose_command() or ["docker", "compose"])
+
+
 def _works(command: Sequence[str]) -> bool:
     finished = subprocess.run(command, check=False, capture_output=True)
     return finished.returncode == 0

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from docker import DockerClient
@@ -32,6 +33,7 @@ class Core:
     port: int
     tenant: Running
     engine: DockerClient
+    file: dict[str, Any]
 
     @property
     def url(self) -> str:
@@ -57,16 +59,10 @@ def core_and_tenant(
     mark = secrets.token_hex(3)
     slug, name = f"core-{mark}", f"d{mark}"
     billing, identity, chat, api = free_ports(4, address=bridge)
-    project.write_core(
-        slug,
-        core_of(
-            slug,
-            tenant=name,
-            chat_url=f"http://{bridge}:{chat}",
-            billing=billing,
-            identity=identity,
-        ),
+    core_file = core_of(
+        slug, tenant=name, chat_url=f"http://{bridge}:{chat}", billing=billing, identity=identity
     )
+    project.write_core(slug, core_file)
     file = delta(
         name,
         bind=bridge,
@@ -89,7 +85,7 @@ def core_and_tenant(
         tenant = Running(project, way, file, engine)
         try:
             way.up()
-            yield Core(core, slug, identity, tenant, engine)
+            yield Core(core, slug, identity, tenant, engine, core_file)
         finally:
             remove(tenant)
     finally:

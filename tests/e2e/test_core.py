@@ -1,6 +1,7 @@
 """A core and its tenant: one login, budgets that people see, and what happens without it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from docker import DockerClient
@@ -10,7 +11,7 @@ from ops.way import PulumiWay
 from tests.e2e import pulumi_cli
 from tests.e2e.browser import chromium
 from tests.e2e.core import ADA, BEN, Core, CorePerson, core_and_tenant
-from tests.e2e.doctor import found_wrong
+from tests.e2e.doctor import found_wrong, found_wrong_in_core
 from tests.e2e.project import Project
 from tests.e2e.waiting import apart, until
 from tests.providers.client import Providers
@@ -110,13 +111,65 @@ def test_a_tenant_without_its_core_says_so_and_recovers_by_itself(core: Core) ->
         core.stop(part)
     until(lambda: gateway in problems(), seconds=60)
     found = problems()
-    assert '"billing":"cannot be used: ' in found.pop(gateway)
+    assert found.pop(gateway).startswith("is unhealthy: the Billing API cannot be used: ")
     login, billing = (found[name] for name in sorted(found, reverse=True))
     assert login.startswith("does not answer: ")
-    assert billing.startswith("cannot be used: ")
+    assert billing.startswith("does not answer: ")
     for part in ("billing", "identity"):
         core.start(part)
     until(lambda: problems() == {}, seconds=60)
+
+
+@contextmanager
+def another_secret(core: Core, part: str, name: str) -> Iterator[None]:
+    """While a container of the tenant holds a secret that was replaced where it is from."""
+    path = f"/run/secrets/env/{name}"
+    _, secret = core.tenant.run(part, "cat", path, user="0")
+    write = 'chmod u+w "$1" && printf %s "$2" > "$1"'
+    try:
+        core.tenant.run(part, "sh", "-c", write, "-", path, "another", user="0")
+        yield
+    finally:
+        core.tenant.run(part, "sh", "-c", write, "-", path, secret, user="0")
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_doctor_tells_a_replaced_secret_from_one_that_is_right(core: Core) -> None:
+    issuer, billing = core.tenant.tenant["login"]["issuer"], core.tenant.tenant["billing"]["url"]
+    with another_secret(core, "openwebui", "OAUTH_CLIENT_SECRET"):
+        found = found_wrong(core.tenant)
+    assert list(found) == [f"login at {issuer}"]
+    assert found[f"login at {issuer}"].startswith(
+        f"refuses the client '{core.tenant.slug}' or its secret: it was rotated there, or"
+    )
+    with another_secret(core, "litellm", "BILLING_API_KEY"):
+        found = found_wrong(core.tenant)
+    assert list(found) == [f"Billing API at {billing}"]
+    assert found[f"Billing API at {billing}"].startswith("refuses the tenant's key (401): it was")
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_doctor_says_that_the_core_s_pocketbase_is_dead(core: Core) -> None:
+    core.stop("pocketbase")
+    try:
+        of_tenant, of_core = found_wrong(core.tenant), found_wrong_in_core(core.file)
+    finally:
+        core.start("pocketbase")
+    [billing] = [found for what, found in of_tenant.items() if what.startswith("Billing API")]
+    [login] = [found for what, found in of_tenant.items() if what.startswith("login at")]
+    assert billing.startswith("answered 503: ")
+    assert login.startswith("its token endpoint answered 503: ")
+    assert of_core[f"{core.slug}-pocketbase"].startswith("is exited (exit ")
+    until(lambda: {**found_wrong(core.tenant), **found_wrong_in_core(core.file)} == {}, seconds=60)
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_doctor_says_that_a_part_was_killed_for_memory(core: Core) -> None:
+    part = core.engine.containers.get(f"{core.slug}-billing")
+    eat = "x = bytearray(); [x.extend(bytes(2**24)) for _ in range(64)]"
+    part.exec_run(["python3", "-c", eat])
+    found = found_wrong_in_core(core.file)[f"{core.slug}-billing"]
+    assert found.startswith("was killed for memory (restarted 0 times, exit 0): raise `billing.")
 
 
 def test_a_second_up_changes_neither_core_nor_tenant(core: Core) -> None:

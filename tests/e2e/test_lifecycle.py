@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -10,6 +11,7 @@ from ops.way import PulumiWay
 from tests.e2e import pulumi_cli
 from tests.e2e.api import chat, client, content
 from tests.e2e.conftest import Running
+from tests.e2e.doctor import found_wrong, mend
 from tests.e2e.waiting import until, until_healthy
 from tests.e2e.webui import Login, Session
 
@@ -84,3 +86,32 @@ def test_what_is_destroyed_comes_back_with_all_data(beta_tenant: Running) -> Non
     for name in ("openwebui_admin_email", "openwebui_admin_password"):
         assert beta_tenant.way.outputs()[name] == outputs[name]
     assert salt(beta_tenant) == key
+
+
+def test_the_doctor_names_what_is_gone_and_the_command_that_brings_it_back(
+    beta_tenant: Running,
+) -> None:
+    slug, session = beta_tenant.slug, Session.new(beta_tenant, Login.new())
+    session.keep("before containers were gone")
+    history = session.history()
+    assert found_wrong(beta_tenant) == {}
+
+    beta_tenant.container("redis").stop()
+    beta_tenant.container("postgres").remove(force=True)
+    network = beta_tenant.engine.networks.get(f"{slug}-apps")
+    network.disconnect(beta_tenant.container("openwebui"))
+    found = found_wrong(beta_tenant)
+
+    starts = re.fullmatch(r"is exited \(exit \d+\): `(.*)` starts it", found[f"{slug}-redis"])
+    assert starts
+    assert found[f"{slug}-postgres"] == f"is not there: `{starts[1]}` makes it again"
+    apart = re.fullmatch(rf"{slug}-openwebui is not on it: `(.*)`", found[f"{slug}-apps"])
+    assert apart
+    [outside] = [
+        problem for what, problem in found.items() if what.startswith(f"{slug}-openwebui at")
+    ]
+    assert outside.startswith("does not answer: ")
+
+    mend(beta_tenant, apart[1])
+    assert found_wrong(beta_tenant) == {}
+    assert session.history() == history

@@ -1,0 +1,135 @@
+"""How the containers and networks of a tenant or a core are, as their Docker engine sees it."""
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker import DockerClient
+from docker.models.containers import Container
+
+_LOOK_BACK_SECONDS = 3600
+_COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
+
+
+@dataclass(frozen=True)
+class Past:
+    """What happened to a container in the last hour, as far as its engine remembers."""
+
+    kills_for_memory: int
+    deaths: int
+    last_exit: str
+
+
+def past(client: DockerClient, name: str) -> Past:
+    """Look at what the engine remembers of a container."""
+    now = int(time.time())
+    filters = {"container": name, "event": ["oom", "die"]}
+    events = client.events(since=now - _LOOK_BACK_SECONDS, until=now, filters=filters, decode=True)
+    actions = [(event["Action"], event["Actor"]["Attributes"]) for event in events]
+    exits = [attributes.get("exitCode", "") for action, attributes in actions if action == "die"]
+    kills = sum(action == "oom" for action, _ in actions)
+    return Past(kills, len(exits), exits[-1] if exits else "")
+
+
+def state_problem(container: Container | None, happened: Past, *, mend: str, memory: str) -> str:
+    """What is wrong with a container, and the command that mends it; empty if nothing is.
+
+    Args:
+        container: none if it is not there.
+        happened: to it lately.
+        mend: command that brings back what was stopped or removed.
+        memory: where its limit of memory is set.
+    """
+    if container is None:
+        return f"is not there: `{mend}` makes it again"
+    state = container.attrs["State"]
+    deaths = f"restarted {container.attrs['RestartCount']} times, exit {state['ExitCode']}"
+    if happened.kills_for_memory or state.get("OOMKilled"):
+        limit = container.attrs["HostConfig"]["Memory"] // 2**20
+        return (
+            f"was killed for memory ({deaths}): raise {memory}, which is {limit} now, and `{mend}`"
+        )
+    if container.status == "restarting" or (container.health != "healthy" and happened.deaths > 1):
+        return f"ends again and again ({deaths}); it said last: {_last_line(container)}"
+    if container.status == "paused":
+        return f"is paused: `docker unpause {container.name}`"
+    if container.status != "running":
+        exit_code = f" (exit {state['ExitCode']})" if container.status == "exited" else ""
+        return f"is {container.status}{exit_code}: `{mend}` starts it"
+    return _health_problem(container)
+
+
+def _health_problem(container: Container) -> str:
+    if container.health in ("healthy", "unknown"):
+        return ""
+    checks = container.attrs["State"]["Health"]["Log"]
+    last = checks[-1]["Output"].strip() if checks else "it was not asked yet"
+    return f"is {container.health}: {_in_words(last)}"
+
+
+def _last_line(container: Container) -> str:
+    lines = container.logs(tail=1).decode(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "(nothing)"
+
+
+def _in_words(said: str) -> str:
+    """A health check's answer; the gateway's guard gives one of JSON."""
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return said or "its health check did not end in time"
+    if not isinstance(found, dict):
+        return said
+    wrong = {
+        "loaded": "the budget guard is not loaded",
+        "redis": "Redis does not answer",
+        "billing": "the Billing API",
+    }
+    parts = [_part(wrong[name], value) for name, value in found.items() if name in wrong]
+    return "; ".join(filter(None, parts)) or said
+
+
+def _part(what: str, value: object) -> str:
+    if value is True or value in ("", "answers"):
+        return ""
+    return f"{what} {value}" if isinstance(value, str) else what
+
+
+def network_problem(
+    client: DockerClient, name: str, members: Collection[Container], *, mend: str
+) -> str:
+    """What is wrong with a network that some containers must be on."""
+    if not client.networks.list(names=[f"^{name}$"]):
+        return f"is not there: `{mend}` makes it again"
+    apart = [
+        str(member.name)
+        for member in members
+        if member.status == "running" and name not in _networks(member)
+    ]
+    if apart:
+        away = f"docker rm --force {' '.join(sorted(apart))}"
+        return f"{', '.join(sorted(apart))} is not on it: `{away} && {mend}`"
+    return ""
+
+
+def _networks(container: Container) -> Mapping[str, Any]:
+    networks: Mapping[str, Any] = container.attrs["NetworkSettings"]["Networks"]
+    return networks
+
+
+def published(container: Container) -> dict[str, tuple[str, int]]:
+    """Address and port of the host, by port of the container, that it was made to have."""
+    bindings = container.attrs["HostConfig"]["PortBindings"] or {}
+    return {
+        port.partition("/")[0]: (bound[0]["HostIp"], int(bound[0]["HostPort"]))
+        for port, bound in bindings.items()
+        if bound
+    }
+
+
+def compose_folder(containers: Collection[Container]) -> str:
+    """Where the Compose project is that made them; empty if something else has."""
+    folders = (container.labels.get(_COMPOSE_FOLDER, "") for container in containers)
+    return next(filter(None, folders), "")
