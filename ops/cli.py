@@ -17,6 +17,7 @@ from core.loader import load_all as load_cores
 from images.build import BuildError
 from images.catalog import ImageError, Source
 from ops import demo as demo_tenant
+from ops.agreement import disagreements
 from ops.compose import ExportError
 from ops.doctor import Finding, examine, examine_core
 from ops.export import export as export_stack
@@ -73,6 +74,8 @@ def check() -> None:
         tenants = load_all(hosts=docker_hosts(ROOT))
         cores = load_cores(CORE)
         check_gateways(cores, CORE)
+        if problems := disagreements(ROOT):
+            raise InvalidFileError(problems)
         for stack, tenant in tenants.items():
             typer.echo(f"tenants/{stack}.yaml: {tenant.name}, no problem")
         for stack, core in cores.items():
@@ -99,7 +102,11 @@ def doctor(
 def _examined_tenant(stack: str) -> Iterator[Finding]:
     hosts = docker_hosts(ROOT)
     tenant = load(stack, hosts=hosts)
-    return examine(tenant, demo_tenant.stack_of(stack, hosts[stack]))
+    yield from examine(tenant, demo_tenant.stack_of(stack, hosts[stack]))
+    file = f"tenants/{stack}.yaml"
+    for problem in disagreements(ROOT):
+        if file in str(problem):
+            yield Finding("files", str(problem))
 
 
 def _examined_core(stack: str) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 _SECRETS = Path("/run/secrets/env")
-_SECONDS = 5
+_SECONDS = 10
 _NO_CODE = "a-code-that-nobody-was-given"
 
 

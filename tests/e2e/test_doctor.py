@@ -21,7 +21,7 @@ def slug(engine: DockerClient) -> Iterator[str]:
     """A tenant that is not there but for what a test makes of it."""
     name = f"z{secrets.token_hex(3)}"
     yield name
-    label = {"label": f"cloudfreedom.tenant={name}"}
+    label: dict[str, str | list[str] | bool] = {"label": f"cloudfreedom.tenant={name}"}
     for container in engine.containers.list(all=True, filters=label):
         container.remove(force=True)
 

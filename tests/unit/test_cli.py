@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
-from ops.tools import CORE, ROOT
+from ops.tools import CORE, ROOT, shown_compose
 from tenants.file import stacks
 from tenants.loader import FOLDER
 
@@ -78,6 +78,17 @@ def test_check_tells_every_problem_and_nothing_else(
     assert finished.stderr.splitlines() == sentences
 
 
+def test_check_tells_what_a_tenant_and_its_core_do_not_agree_on(project: Path) -> None:
+    file = project / "tenants" / "demo.yaml"
+    file.write_text(file.read_text("utf-8").replace("3001", "3009"), encoding="utf-8")
+    finished = cloudfreedom(project, "check")
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        'core/demo.yaml:7: tenants.0.chat_url = "http://127.0.0.1:3001/": people open the chat at'
+        " http://127.0.0.1:3009, says tenants/demo.yaml\n"
+    )
+
+
 @pytest.mark.parametrize(("stack", "config", "sentence"), [
     ("gamma", "", "tenants/gamma.yaml:1: there is no such file: "),
     ("demo", "config: {cloudfreedom:imageOverrides: {redis: valkey:latest}}",
@@ -104,7 +115,7 @@ def test_export_tells_what_to_run_whatever_is_wrong_with_another_stack(
     (project / "Pulumi.app.yaml").write_text("config: [", encoding="utf-8")
     finished = cloudfreedom(project, "export", "demo", "--to", str(folder), "--images", "built")
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.startswith(f"cd '{folder}' && docker compose up --detach --wait ")
+    assert finished.stdout.startswith(f"cd '{folder}' && {shown_compose()} up --detach --wait ")
     assert "image: cloudfreedom/redis:" in (folder / "compose.yaml").read_text(encoding="utf-8")
 
 
