@@ -24,6 +24,7 @@ def gateway_config(tenant: Tenant) -> Settings:
         ),
         keys=tuple(_key(key) for key in tenant.litellm.keys),
         longest_request_seconds=_longest_request_seconds(tenant.litellm),
+        cache_ttl_seconds=_cache_ttl_seconds(tenant.litellm.cache),
     )
 
 
@@ -49,6 +50,10 @@ def _key(key: model.ApiKey) -> ApiKey:
         requests_per_minute=key.requests_per_minute,
         tokens_per_minute=key.tokens_per_minute,
     )
+
+
+def _cache_ttl_seconds(cache: model.Cache) -> int | None:
+    return None if cache.mode is model.CacheMode.OFF else cache.ttl
 
 
 def _longest_request_seconds(litellm: model.LiteLLM) -> int:

@@ -5,7 +5,9 @@ The environment carries the keys `LITELLM_MASTER_KEY` and `OPENWEBUI_API_KEY`, a
 """
 
 import hmac
+import json
 import os
+import re
 
 import litellm
 from fastapi import Request
@@ -14,8 +16,16 @@ from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAut
 from litellm.proxy.common_utils.http_parsing_utils import read_request_body
 
 from gateway import refusal
-from gateway.allowed import PARAMETERS, RequestError, check_body
+from gateway.json_body import parse, set_body
 from gateway.payer import InvalidIdentityError, Payer, account_payer, chat_payer, program_payer
+from gateway.request_policy import (
+    DROPPED,
+    PASSED,
+    RequestError,
+    has_json_body,
+    route_of,
+    validate_body,
+)
 from gateway.settings import ApiKey, settings
 
 USER_HEADER = "x-openwebui-user-jwt"
@@ -29,7 +39,13 @@ CHAT_ROUTES = (
     "/v1/audio/transcriptions",
     "/v1/images/generations",
 )
-PROGRAM_ROUTES = (*CHAT_ROUTES, "/v1/completions", "/v1/messages", "/v1/responses")
+PROGRAM_ROUTES = (
+    *CHAT_ROUTES,
+    "/v1/completions",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/responses",
+)
 ADMIN_ROUTES = (
     "/model/info",
     "/v1/model/info",
@@ -42,6 +58,16 @@ ADMIN_ROUTES = (
     "/cache/redis/info",
     "/cache/delete",
     "/metrics",
+)
+
+# What costs nothing about a model, and about an answer that a provider keeps: LiteLLM's names of
+# answers say whose they are, and it refuses them to others. Whoever may call the route on the
+# right may call them.
+_DETAILS = (
+    ("GET", re.compile("/v1/models/.+"), "/v1/models"),
+    ("GET", re.compile("/v1/responses/[^/]+(/input_items)?"), "/v1/responses"),
+    ("DELETE", re.compile("/v1/responses/[^/]+"), "/v1/responses"),
+    ("POST", re.compile("/v1/responses/[^/]+/cancel"), "/v1/responses"),
 )
 
 # LiteLLM takes headers of this name for orders, such as not to retry or whom to bill.
@@ -63,16 +89,28 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
         ProxyException: the key is not known (401), or must not do this (403).
     """
     caller, routes = _caller(request, api_key)
-    route = _route(request)
-    if route not in routes or (route in PARAMETERS and request.method != "POST"):
+    route = route_of(request.scope)
+    if not _is_open(route, request, routes):
         raise _refusal(403, "This key is not allowed to call this route.")
     if any(name.startswith(_ORDERS) for name in request.headers):
         raise _refusal(403, f"Headers that begin with {_ORDERS} are not accepted.")
-    if settings().billing:
-        if not _guarded():
-            raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
+    if settings().billing and not _guarded():
+        raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
+    if route in PASSED:
         await _check_body(route, request)
     return caller
+
+
+def proxy_exception(refused: refusal.Refusal) -> ProxyException:
+    """A refusal as LiteLLM hands it to the caller."""
+    return ProxyException(
+        message=str(refused),
+        type=refused.kind,
+        param=refused.param,
+        code=refused.status,
+        openai_code=refused.kind if refused.kind.startswith("budget_") else None,
+        headers=refused.headers or None,
+    )
 
 
 def payer(caller: UserAPIKeyAuth) -> Payer:
@@ -95,22 +133,36 @@ def _is(api_key: str | None, expected: str) -> bool:
     return bool(api_key) and hmac.compare_digest(str(api_key).encode(), expected.encode())
 
 
-def _route(request: Request) -> str:
-    """The path as it is listed above, where LiteLLM also takes most of them without `/v1`.
-
-    It is the one that decides what is run; the one in `request.url` may differ.
-    """
-    path = str(request.scope["path"])
-    return f"/v1{path}" if f"/v1{path}" in PROGRAM_ROUTES else path
+def _is_open(route: str, request: Request, routes: tuple[str, ...]) -> bool:
+    path = route if route.startswith("/v1/") else f"/v1{route}"
+    if route in routes:
+        return route not in PASSED or request.method == "POST"
+    return any(
+        request.method == method and pattern.fullmatch(path) and base in routes
+        for method, pattern, base in _DETAILS
+    )
 
 
 async def _check_body(route: str, request: Request) -> None:
-    """LiteLLM adds to the body what it reads in headers, so that nobody could tell it later."""
-    if route in PARAMETERS:
-        try:
-            check_body(route, await read_request_body(request))
-        except RequestError as error:
-            raise refusal.bad_request(str(error), error.param) from None
+    """Let LiteLLM use the body without what is dropped.
+
+    LiteLLM adds to the body what it reads in headers, so that nobody could tell it later.
+    """
+    try:
+        if has_json_body(route):
+            content_type = request.headers.get("content-type", "")
+            body: object = parse(await request.body(), content_type=content_type)
+        else:
+            body = await read_request_body(request)
+        checked = validate_body(route, body, cache_seconds=settings().cache_ttl_seconds)
+    except RequestError as error:
+        raise proxy_exception(refusal.bad_request(str(error), error.param)) from None
+    set_body(request.scope, checked.value)
+    request.scope[DROPPED] = checked.dropped
+    if has_json_body(route):
+        # What some of LiteLLM's routes read once more.
+        request._body = json.dumps(checked.value).encode()
+        request._json = checked.value
 
 
 def _guarded() -> bool:

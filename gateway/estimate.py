@@ -1,40 +1,40 @@
 """How much a request may cost."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-import litellm
-import orjson
-
-from gateway.allowed import ANSWERS, OUTPUT_LIMITS, UNITS, RequestError, is_of_the_caller
+from gateway.contents import Contents, contents
+from gateway.images import most_tokens
 from gateway.money import with_markup
-from gateway.prices import ANSWER_TOKENS, MEDIA, Model, Price, Prompt
+from gateway.prices import ANSWER_TOKENS, Model, Price, Prompt
+from gateway.request_policy import ANSWERS, OUTPUT_LIMITS, UNITS, RequestError
+from gateway.tools import added_tokens, provider_runs_one
 
 # A count of tokens is the one of OpenAI's tokenizer; others need up to this many more.
 TOKENIZERS_DIFFER = 1.3
 
-IMAGE_TOKENS = 1600
-"""Set aside for an image, whatever its size."""
-
 SHORTEST_ANSWER = 16
 """Tokens that a capped answer has at least; what cannot pay for them is refused."""
 
-_IMAGE = re.compile(rb'"(image_url|input_image|image)"')
+SHORTEST_THOUGHT_ANSWER = 512
+"""Tokens that are left for the words of a model that thinks first; else there may be none."""
 
-# Content that the provider gets from elsewhere, so that nobody here sees how long it is.
-_UNSEEN = re.compile(
-    rb'"(file|file_id|file_url|file_data|input_file|document|previous_response_id|conversation'
-    rb'|input_audio|audio|video|video_url|inline_data|inlineData)"'
-    # what is called an image and is none
-    rb'|"format":"(?!image/)\w+/|"data:(?!image/)\w+/'
-)
-
-# Where content is, and what in it is not read as words.
-_CONTENT = ("messages", "input", "content", "output")
-_MEDIA = ("image_url", "source", "input_audio", "file", "file_data", "video_url")
+# What LiteLLM makes of an effort for a model that takes a number, and what is usual for others.
+THINKING_TOKENS: Mapping[str, int] = {
+    "none": 0,
+    "disable": 0,
+    "minimal": 128,
+    "low": 1024,
+    "medium": 2048,
+    "high": 4096,
+    "xhigh": 8192,
+    "max": 16_384,
+}
+_USUAL = "medium"
+_LEAST_THINKING = 1024  # that Anthropic takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,25 +70,29 @@ class Request:
 
     def bound(self) -> Estimate:
         """Bounds without a look at the words: a token has at least one byte."""
-        text = _dumped(self.body)
-        return self._estimate(text, len(text))
+        return self._estimate(len(self._text.encode(errors="replace")))
 
-    def counted(self) -> Estimate:
+    def counted(self, count: Callable[[str], int]) -> Estimate:
         """Closer bounds, for milliseconds of work: call it in a thread."""
-        words = _dumped(_without_media(self.body)).decode(errors="replace")
-        tokens = litellm.token_counter(text=words) * TOKENIZERS_DIFFER
-        return self._estimate(_dumped(self.body), int(tokens))
+        return self._estimate(int(count(self._text) * TOKENIZERS_DIFFER))
 
-    def _estimate(self, text: bytes, tokens: int) -> Estimate:
+    @cached_property
+    def _contents(self) -> Contents:
+        return contents(self.body)
+
+    @cached_property
+    def _text(self) -> str:
+        return self._contents.text
+
+    def _estimate(self, tokens: int) -> Estimate:
         if self.call_type in UNITS:
             return self._unit()
-        searches = self._searches()
-        tokens += IMAGE_TOKENS * len(_IMAGE.findall(text))
-        if searches or _UNSEEN.search(text):
-            tokens = max(tokens, self.model.window)
+        tools = self.body.get("tools") or ()
+        searches = self.body.get("web_search_options") is not None or provider_runs_one(tools)
+        tokens = self._prompt_tokens(tokens + added_tokens(tools), unseen=searches)
         prompt = Prompt(
             tokens=tokens,
-            media=frozenset(medium for medium in MEDIA if medium.encode() in text),
+            media=frozenset(self._contents.media),
             tier=self.body.get("service_tier") is not None,
             searches=searches,
         )
@@ -101,9 +105,16 @@ class Request:
             tokens_out=longest * answers,
             answers=answers,
             most=price.of(tokens, longest * answers),
-            least=price.of(tokens, min(longest, SHORTEST_ANSWER) * answers),
+            least=price.of(tokens, min(longest, self._shortest_answer()) * answers),
             limited=limited,
         )
+
+    def _prompt_tokens(self, words: int, *, unseen: bool) -> int:
+        counts = [most_tokens(self.model.names, image) for image in self._contents.images]
+        tokens = words + sum(count or 0 for count in counts)
+        if unseen or self._contents.unseen or None in counts:
+            return max(tokens, self.model.window)
+        return tokens
 
     def _prompts(self) -> int:
         """How many texts are to be completed."""
@@ -111,12 +122,6 @@ class Request:
         if not isinstance(prompt, list) or all(isinstance(token, int) for token in prompt):
             return 1
         return len(prompt)
-
-    def _searches(self) -> bool:
-        """Whether the provider may run tools of its own."""
-        return self.body.get("web_search_options") is not None or any(
-            not is_of_the_caller(tool) for tool in self.body.get("tools") or ()
-        )
 
     def _longest_answer(self) -> tuple[int, bool]:
         """In tokens, and whether that holds without this gateway's doing."""
@@ -127,6 +132,34 @@ class Request:
         # Of several limits LiteLLM hands on one, and not always the lowest.
         known = [limit for limit in (max(asked, default=None), self.model.answer_tokens) if limit]
         return min(known, default=ANSWER_TOKENS), bool(known)
+
+    def _shortest_answer(self) -> int:
+        """Below it a provider refuses the limit, or the answer would have no words."""
+        thinking = self._thinking_tokens()
+        return thinking + SHORTEST_THOUGHT_ANSWER if thinking else SHORTEST_ANSWER
+
+    def _thinking_tokens(self) -> int:
+        """How much a model thinks before it answers, as the caller says or as is usual."""
+        thinking = self.body.get("thinking") or {}
+        if thinking.get("type") == "disabled":
+            return 0
+        budget = thinking.get("budget_tokens")
+        if type(budget) is int:
+            return max(budget, _LEAST_THINKING)
+        effort = self._effort()
+        if effort is None and not thinking:
+            effort = _USUAL if self.model.thinks else "none"
+        return THINKING_TOKENS.get(effort or _USUAL, THINKING_TOKENS[_USUAL])
+
+    def _effort(self) -> str | None:
+        if not self.model.can_think:
+            return "none"
+        for place in ("reasoning_effort", "reasoning", "output_config"):
+            value = self.body.get(place)
+            effort = value.get("effort") if isinstance(value, dict) else value
+            if isinstance(effort, str):
+                return effort
+        return None
 
     def _unit(self) -> Estimate:
         if self.model.request_at_most is None:
@@ -147,38 +180,24 @@ class Request:
         )
 
 
-def _dumped(body: object) -> bytes:
-    try:
-        return bytes(orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS))
-    except orjson.JSONEncodeError as error:
-        raise RequestError(f"The body cannot be read: {error}.") from None
-
-
-def _without_media(value: object) -> object:
-    """Content without what is an image, a sound or a file in it."""
-    if isinstance(value, list):
-        return [_without_media(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _without_media(item) if name in _CONTENT else item
-        for name, item in value.items()
-        if not (name in _MEDIA and (isinstance(item, dict) or str(item).startswith("data:")))
-    }
-
-
-def limit_answer(call_type: str, data: dict[str, Any], estimate: Estimate, amount: int) -> None:
+def limit_answer(
+    call_type: str, data: dict[str, Any], estimate: Estimate, amount: int
+) -> int | None:
     """Make sure that the answer costs no more than was set aside.
 
     `data` is changed where the caller's own limit, or the model's, is not low enough.
+
+    Returns:
+        Tokens that an answer is limited to for want of budget; None if it is not.
     """
     if call_type == "atext_completion" and data.get("stream"):
         # Only for the other calls LiteLLM sees to it that the provider counts.
         data["stream_options"] = {**(data.get("stream_options") or {}), "include_usage": True}
     names = OUTPUT_LIMITS.get(call_type, ())
     if not names or (amount >= estimate.most and estimate.limited):
-        return
+        return None
     affordable = min(estimate.price.answer_tokens(amount, estimate.tokens_in), estimate.tokens_out)
     each = max(1, affordable // estimate.answers)
     given = [name for name in names if data.get(name)] or [names[-1]]
     data.update(dict.fromkeys(given, each))
+    return each if amount < estimate.most else None

@@ -18,12 +18,12 @@ from typing import Any
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy import proxy_server
-from litellm.proxy._types import ProxyException, UserAPIKeyAuth
+from litellm.proxy._types import UserAPIKeyAuth
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from gateway import refusal
-from gateway.allowed import RequestError, check
 from gateway.auth import payer as payer_of
+from gateway.auth import proxy_exception
 from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
 from gateway.budgets import Budgets
@@ -35,10 +35,12 @@ from gateway.money import from_float, with_markup
 from gateway.payer import Payer
 from gateway.prices import Model, dearest
 from gateway.reach import Reach
+from gateway.request_policy import FREE, RequestError, validate_call
 from gateway.sender import connect
 from gateway.settings import Settings, settings
 
 _ID = "cloudfreedom_request"
+_LIMIT = "cloudfreedom_limit"
 
 # What LiteLLM puts beside the caller's own parameters.
 _LITELLMS_OWN = {
@@ -120,16 +122,18 @@ class Guard(CustomLogger):  # type: ignore[misc]
         Raises:
             ProxyException: it is refused.
         """
+        if call_type in FREE:
+            return data
         started = time.perf_counter()
         payer = payer_of(user_api_key_dict)
         try:
             _check_models(user_api_key_dict, data.get("model"))
             await self._admit(payer, data, call_type)
-        except ProxyException as error:
-            REFUSALS.labels(error.type).inc()
+        except refusal.Refusal as refused:
+            REFUSALS.labels(refused.kind).inc()
             model = str(data.get("model"))[:64]
-            _write("refused", reason=error.type, user=payer.user_id, model=model)
-            raise
+            _write("refused", reason=refused.kind, user=payer.user_id, model=model)
+            raise proxy_exception(refused) from None
         ALLOWED.inc()
         GUARD_SECONDS.observe(time.perf_counter() - started)
         return data
@@ -138,7 +142,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         asked = {name: value for name, value in data.items() if name not in _LITELLMS_OWN}
         request_id = uuid.uuid4().hex
         try:
-            check(call_type, asked)
+            validate_call(call_type, asked)
             estimate, reservation = await self._reserve(request_id, payer, call_type, asked)
         except RequestError as error:
             raise refusal.bad_request(str(error), error.param) from None
@@ -148,8 +152,8 @@ class Guard(CustomLogger):  # type: ignore[misc]
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer: %s", error)
             raise refusal.away(_NO_LEDGER) from None
-        limit_answer(call_type, data, estimate, reservation.amount)
-        _metadata(data)[_ID] = request_id
+        limit = limit_answer(call_type, data, estimate, reservation.amount)
+        _metadata(data).update({_ID: request_id, _LIMIT: limit})
 
     async def _reserve(
         self, request_id: str, payer: Payer, call_type: str, asked: Mapping[str, Any]
@@ -187,7 +191,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
             reply, reservation = await reserve(estimate, least=estimate.most)
             if reply.verdict not in (Verdict.BUSY, Verdict.SPENT):
                 return estimate, _granted(reply, reservation, estimate)
-        estimate = await asyncio.to_thread(request.counted)
+        estimate = await asyncio.to_thread(request.counted, _count)
         reply, reservation = await reserve(estimate, least=estimate.least)
         return estimate, _granted(reply, reservation, estimate)
 
@@ -205,6 +209,17 @@ class Guard(CustomLogger):  # type: ignore[misc]
                 raise RequestError(f"There is no model `{name[:64]}` here.", "model")
             self._models[name] = dearest(_infos(router, {name, *_fallbacks(router, name)}))
         return self._models[name]
+
+    async def async_post_call_response_headers_hook(
+        self,
+        data: dict[str, Any],
+        user_api_key_dict: UserAPIKeyAuth,  # noqa: ARG002
+        response: object,  # noqa: ARG002
+        request_headers: dict[str, str] | None = None,  # noqa: ARG002
+    ) -> dict[str, str]:
+        """Say how long the answer may be, where the budget holds no longer one."""
+        limit = _metadata(data).get(_LIMIT)
+        return {"x-cloudfreedom-answer-tokens": str(limit)} if limit else {}
 
     # --- after it
 
@@ -319,7 +334,13 @@ def _infos(router: litellm.Router, names: set[str]) -> list[Mapping[str, Any]]:
             known = router.get_deployment_model_info(
                 model_id=own["id"], model_name=deployment["litellm_params"]["model"]
             )
-            infos.append({**(known or {}), "request_at_most": own.get("request_at_most")})
+            infos.append(
+                {
+                    **(known or {}),
+                    "model": deployment["litellm_params"]["model"],
+                    "request_at_most": own.get("request_at_most"),
+                }
+            )
     return infos
 
 
@@ -358,6 +379,10 @@ def _left(payload: Mapping[str, Any]) -> bool:
     """Whether the caller left before the provider could count."""
     error = payload["error_information"] or {}
     return error.get("error_class") == "ClientDisconnected"
+
+
+def _count(text: str) -> int:
+    return int(litellm.token_counter(text=text))
 
 
 def _now() -> int:

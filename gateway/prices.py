@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from gateway.images import is_known
 from gateway.money import NANOS
 
 # For a model that LiteLLM knows no limits of. An answer is then limited to this.
@@ -68,12 +69,18 @@ class Model:
     Attributes:
         answer_tokens: longest answer; None if nobody knows.
         request_at_most: nanos to set aside where tokens say nothing; None if it was not given.
+        names: what its providers call it, and what LiteLLM does.
+        can_think: whether it can think out of sight before it answers.
+        thinks: whether it does so unless it is told not to.
     """
 
     costs: Mapping[str, Decimal]
     window: int
     answer_tokens: int | None
     request_at_most: int | None
+    names: frozenset[str] = frozenset()
+    can_think: bool = False
+    thinks: bool = False
 
     def price(self, prompt: Prompt, markup_percent: Decimal) -> Price:
         """The most that a token of a request can cost."""
@@ -110,7 +117,12 @@ MEDIA = ("audio", "image", "video")
 
 
 def dearest(deployments: Iterable[Mapping[str, Any]]) -> Model:
-    """One model out of LiteLLM's infos of all its deployments: the highest price of each kind."""
+    """One model out of LiteLLM's infos of all its deployments: the highest price of each kind.
+
+    An info is what LiteLLM's map knows, with its name there as `key`, the deployment's own as
+    `model`, and what the tenant's file says.
+    """
+    deployments = list(deployments)
     costs: dict[str, Decimal] = {}
     windows: list[int] = []
     answers: list[int | None] = []
@@ -128,7 +140,23 @@ def dearest(deployments: Iterable[Mapping[str, Any]]) -> Model:
         window=max(windows, default=WINDOW_TOKENS),
         answer_tokens=max(known) if len(known) == len(answers) and known else None,
         request_at_most=max(most, default=None),
+        names=frozenset(name for info in deployments for name in _names(info)),
+        can_think=any(info.get("supports_reasoning") for info in deployments),
+        thinks=any(_thinks(info) for info in deployments),
     )
+
+
+def _names(info: Mapping[str, Any]) -> Iterable[str]:
+    """The deployment's own, or the one of LiteLLM's map where that says nothing of the model."""
+    names = [str(info[name]) for name in ("model", "key") if info.get(name)]
+    return [name for name in names if is_known(name)] or names[:1]
+
+
+def _thinks(info: Mapping[str, Any]) -> bool:
+    """Claude thinks when it is asked to; others do unless LiteLLM's map says that they do not."""
+    if not info.get("supports_reasoning") or info.get("default_reasoning_effort") == "none":
+        return False
+    return not any("claude" in name.lower() for name in _names(info))
 
 
 def _costs(info: Mapping[str, Any]) -> Iterable[tuple[str, Decimal]]:

@@ -3,7 +3,7 @@
 Open WebUI shows the message to the person word for word.
 """
 
-from litellm.proxy._types import ProxyException
+from collections.abc import Mapping
 
 from gateway.ledger import Reply
 from gateway.money import for_people
@@ -13,50 +13,79 @@ RETRY_SECONDS = 5
 # What a person can tell apart: a millionth of the currency.
 _FINEST = 1000
 
+_KINDS: Mapping[int, str] = {
+    403: "permission_error",
+    503: "budget_unknown",
+}
 
-def bad_request(message: str, param: str | None) -> ProxyException:
+
+class Refusal(Exception):  # noqa: N818
+    """A request is not answered; the text is for the caller."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        kind: str | None = None,
+        param: str | None = None,
+        retry: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind or _KINDS.get(status, "invalid_request_error")
+        self.param = param
+        self.headers = {"retry-after": str(RETRY_SECONDS)} if retry else {}
+
+
+def bad_request(message: str, param: str | None = None) -> Refusal:
     """The request itself is at fault."""
-    return ProxyException(message=message, type="invalid_request_error", param=param, code=400)
+    return Refusal(message, status=400, param=param)
 
 
-def not_allowed(message: str) -> ProxyException:
+def unauthenticated(message: str) -> Refusal:
+    """The key or the person is not known."""
+    return Refusal(message, status=401)
+
+
+def not_allowed(message: str) -> Refusal:
     """This key may not do that."""
-    return ProxyException(message=message, type="permission_error", param=None, code=403)
+    return Refusal(message, status=403)
 
 
-def spent(reply: Reply, least: int) -> ProxyException:
+def spent(reply: Reply, least: int) -> Refusal:
     """The budget does not hold this request."""
     left = max(0, reply.left)
     used = reply.total - (reply.allowance - reply.spent)
-    return _refusal(
+    return Refusal(
         f"Your budget of {_money(reply.total, reply)} does not cover this message: "
         f"{_money(_up(used), reply)} is used, {_money(left - left % _FINEST, reply)} is left, and "
         f"it would take at least {_money(_up(least), reply)}. Ask your administrator to raise your "
         "budget.",
-        code=402,
+        status=402,
         kind="budget_exceeded",
     )
 
 
-def refused(words: str) -> ProxyException:
+def refused(words: str) -> Refusal:
     """The Billing API's own words."""
-    return _refusal(words, code=402, kind="budget_exceeded")
+    return Refusal(words, status=402, kind="budget_exceeded")
 
 
-def busy(reply: Reply) -> ProxyException:
+def busy(reply: Reply) -> Refusal:
     """It will be decided when a request under way has ended."""
-    return _refusal(
+    return Refusal(
         f"What is left of your budget of {_money(reply.total, reply)} is set aside for requests "
         "that are still being answered. Try again when they are done.",
-        code=429,
+        status=429,
         kind="budget_reserved",
         retry=True,
     )
 
 
-def away(message: str) -> ProxyException:
+def away(message: str) -> Refusal:
     """Nobody can say whether the request may be paid."""
-    return _refusal(message, code=503, kind="budget_unknown", retry=True)
+    return Refusal(message, status=503, kind="budget_unknown", retry=True)
 
 
 def _money(nanos: int, reply: Reply) -> str:
@@ -65,14 +94,3 @@ def _money(nanos: int, reply: Reply) -> str:
 
 def _up(nanos: int) -> int:
     return -(-nanos // _FINEST) * _FINEST
-
-
-def _refusal(message: str, *, code: int, kind: str, retry: bool = False) -> ProxyException:
-    return ProxyException(
-        message=message,
-        type=kind,
-        param=None,
-        code=code,
-        openai_code=kind,
-        headers={"retry-after": str(RETRY_SECONDS)} if retry else None,
-    )

@@ -69,6 +69,7 @@ class Settings(_Settings):
         account: who pays for requests of nobody in particular.
         login: whether people log in at an OpenID provider.
         longest_request_seconds: after it, a request cannot be under way any more.
+        cache_ttl_seconds: how long an answer may be kept; None if none is.
     """
 
     tenant: str
@@ -79,6 +80,7 @@ class Settings(_Settings):
     person: Limits
     keys: tuple[ApiKey, ...]
     longest_request_seconds: int
+    cache_ttl_seconds: int | None = None
 
     @property
     def billed(self) -> Billing:

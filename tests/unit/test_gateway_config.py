@@ -37,6 +37,7 @@ def test_a_tenant_without_anything(tmp_path: Path) -> None:
         "person": {"requests_per_minute": None, "tokens_per_minute": None},
         "keys": [],
         "longest_request_seconds": 1860,
+        "cache_ttl_seconds": 3600,
     }
 
 
@@ -98,6 +99,7 @@ login: {{}}
             },
         ],
         "longest_request_seconds": 1860,
+        "cache_ttl_seconds": 3600,
     }
 
 
@@ -154,3 +156,15 @@ def test_the_contract_and_the_name_of_people_follow_from_who_is_asked(
 ) -> None:
     found = gateway_config(load_acme(tmp_path, f"{ACME}billing: {billing}\n{login}"))
     assert (found.billed.contract, found.billed.user_id) == (contract, user_id)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("", 3600),
+    ("  cache: {ttl: 5s}\n", 5),
+    ("  cache: {mode: off}\n", None),
+])  # fmt: skip
+def test_answers_are_kept_as_long_as_the_file_says(
+    tmp_path: Path, text: str, seconds: int | None
+) -> None:
+    found = gateway_config(load_acme(tmp_path, f"{ACME}{text}"))
+    assert found.cache_ttl_seconds == seconds

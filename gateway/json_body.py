@@ -1,0 +1,172 @@
+"""ASGI middleware that parses the body of a request, once and strictly, in LiteLLM's stead.
+
+LiteLLM finds what it would have parsed itself, so that what was checked is what it uses. It would
+stumble over some bodies; those are kept from it, and the refusal waits until the caller is known.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from gateway.body_limit import App, Message, Receive, Scope, Send
+from gateway.request_policy import RequestError, has_json_body, route_of
+
+MALFORMED = "cloudfreedom.malformed"
+"""Where in a request's scope it says what is wrong with the body."""
+
+# Where LiteLLM keeps a body: its names, and the body itself.
+_LITELLMS = "parsed_body"
+
+_DEEPEST = 100
+_LARGEST_NUMBER = 2**63
+_LONGEST_NUMBER = len(str(_LARGEST_NUMBER))
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+_NOT_JSON = "The body is not valid JSON"
+
+
+class JsonBody:
+    """Wraps LiteLLM's application."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, with its body parsed if it is of a route that takes JSON."""
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "POST"
+            or not has_json_body(route_of(scope))
+        ):
+            await self._app(scope, receive, send)
+            return
+        body = await _whole(receive)
+        if body is None:
+            return
+        try:
+            parsed = parse(body, content_type=_content_type(scope))
+        except RequestError as error:
+            scope[MALFORMED] = str(error)
+            parsed = {}
+        set_body(scope, parsed)
+        await self._app(scope, _replay(body, receive), send)
+
+
+def set_body(scope: Scope, body: dict[str, Any]) -> None:
+    """Let LiteLLM use a body."""
+    scope[_LITELLMS] = (tuple(body), body)
+
+
+def parse(body: bytes, *, content_type: str = "") -> dict[str, Any]:
+    """The object that a body holds.
+
+    Raises:
+        RequestError: with what is wrong.
+    """
+    if content_type.partition(";")[0].strip().lower() in _FORMS:
+        raise RequestError("The body must be JSON, with `Content-Type: application/json`.")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RequestError(f"{_NOT_JSON}: it is not in UTF-8.") from None
+    try:
+        parsed = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_whole_number,
+            parse_float=_number,
+        )
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise RequestError(f"{_NOT_JSON}: {error.msg} ({where}).") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if not isinstance(parsed, dict):
+        raise RequestError("The body must be a JSON object.")
+    if body.count(b"[") + body.count(b"{") > _DEEPEST:
+        _check_depth(parsed)
+    if _HALF_CHARACTER.search(body):
+        _check_characters(parsed)
+    return parsed
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    parsed = dict(pairs)
+    if len(parsed) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestError(f"{_NOT_JSON}: `{twice[:64]}` is in one object twice.")
+    return parsed
+
+
+def _constant(name: str) -> NoReturn:
+    raise RequestError(f"{_NOT_JSON}: {name} is not a number.")
+
+
+def _whole_number(digits: str) -> int:
+    number = int(digits) if len(digits) <= _LONGEST_NUMBER + 1 else _LARGEST_NUMBER
+    if not -_LARGEST_NUMBER <= number < _LARGEST_NUMBER:
+        raise RequestError("A number in the body is too large.")
+    return number
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise RequestError("A number in the body is too large.")
+    return number
+
+
+def _check_depth(parsed: dict[str, Any]) -> None:
+    level: list[Any] = [parsed]
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _inside(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    items = value.values() if isinstance(value, dict) else value
+    return (item for item in items if isinstance(item, dict | list))
+
+
+def _too_deep() -> RequestError:
+    return RequestError(f"The body is nested deeper than {_DEEPEST} levels.")
+
+
+def _check_characters(parsed: dict[str, Any]) -> None:
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{_NOT_JSON}: it has half of a character in it.") from None
+
+
+def _content_type(scope: Scope) -> str:
+    values = [value for name, value in scope["headers"] if name.lower() == b"content-type"]
+    return values[0].decode("latin-1") if values else ""
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The whole body; None if the client has left."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    unread = iter([body])
+
+    async def receive_again() -> Message:
+        for whole in unread:
+            return {"type": "http.request", "body": whole, "more_body": False}
+        return await receive()
+
+    return receive_again

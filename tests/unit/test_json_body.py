@@ -1,0 +1,91 @@
+"""A body is parsed once and strictly, and what LiteLLM would stumble over never reaches it."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.json_body import parse
+from gateway.request_policy import RequestError
+
+JSON = "application/json; charset=utf-8"
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+@pytest.mark.parametrize(("body", "words"), [
+    (b"", "not valid JSON"),
+    (b"x", "not valid JSON: Expecting value (line 1, column 1)."),
+    (b'{"a": 1,}', "not valid JSON"),
+    (b'{"a": 1', "not valid JSON"),
+    (b"[]", "must be a JSON object."),
+    (b'"x"', "must be a JSON object."),
+    (b"null", "must be a JSON object."),
+    (b'{"a": NaN}', "NaN is not a number."),
+    (b'{"a": -Infinity}', "-Infinity is not a number."),
+    (b'{"a": 1e999}', "too large."),
+    (b'{"a": 9223372036854775808}', "too large."),
+    (b'{"a": ' + b"9" * 5000 + b"}", "too large."),
+    (b'{"a": 1, "b": {"c": 1, "c": 2}}', "`c` is in one object twice."),
+    (b'{"no-log": true, "no-log": false}', "`no-log` is in one object twice."),
+    (b'{"a": "\xff"}', "not in UTF-8."),
+    ('{"a": 1}'.encode("utf-16"), "not in UTF-8."),
+    (rb'{"a": "\ud800"}', "half of a character"),
+    (rb'{"a": {"\uDC00": 1}}', "half of a character"),
+    (nested(101), "nested deeper than 100 levels."),
+    (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested deeper than 100 levels."),
+])  # fmt: skip
+def test_a_malformed_body_is_refused_in_one_sentence(body: bytes, words: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        parse(body, content_type=JSON)
+    assert words in str(refused.value)
+    assert str(refused.value).endswith(".")
+    assert len(str(refused.value)) < 120
+
+
+@pytest.mark.parametrize("body", [
+    b"{}",
+    nested(100),
+    b'\xef\xbb\xbf{"a": 1}',
+    rb'{"a": "\ud83d\ude00"}',
+    b'{"a": 9223372036854775807, "b": -9223372036854775808}',
+])  # fmt: skip
+def test_a_body_may_be_unusual(body: bytes) -> None:
+    assert parse(body, content_type=JSON) == json.loads(body.decode("utf-8-sig"))
+
+
+@pytest.mark.parametrize("content_type", [
+    "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+])  # fmt: skip
+def test_a_form_is_no_json(content_type: str) -> None:
+    with pytest.raises(RequestError, match="must be JSON"):
+        parse(b'{"a": 1}', content_type=content_type)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-protobuf"])
+def test_json_is_read_under_any_other_name(content_type: str) -> None:
+    assert parse(b'{"a": 1}', content_type=content_type) == {"a": 1}
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=9) | FLOATS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+
+
+@given(st.dictionaries(st.text(max_size=9), JSON_VALUES, max_size=3))
+def test_whatever_is_json_is_read_as_it_is(body: dict[str, Any]) -> None:
+    assert parse(json.dumps(body).encode()) == body
+
+
+@given(st.binary())
+def test_whatever_is_not_is_refused(body: bytes) -> None:
+    with suppress(RequestError):
+        assert isinstance(parse(body), dict)
