@@ -107,7 +107,7 @@ _COSTS = _names(
 
 _CONTENT = _names(
     "messages input prompt system instructions contents system_instruction suffix file image audio"
-    " stream documents"
+    " stream documents previous_response_id"
 )
 """What decides the answer, and belongs to another API."""
 

@@ -26,12 +26,12 @@ class Models:
 
     providers: Providers
 
-    def deployment(self, name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
+    def deployment(self, name: str, model: str = "openai/gpt-4.1", **more: Any) -> dict[str, Any]:
         suffix = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}[model.partition("/")[0]]
         url = f"{self.providers.deployment(name).url}{suffix}"
         return {"model": model, "api_base": url, "price": PRICE, **more}
 
-    def single(self, name: str, model: str = "openai/gpt-5", **more: Any) -> dict[str, Any]:
+    def single(self, name: str, model: str = "openai/gpt-4.1", **more: Any) -> dict[str, Any]:
         return {"name": name, "deployments": [self.deployment(name, model, **more)]}
 
     def double(self, name: str, **weights: int) -> dict[str, Any]:
@@ -154,6 +154,7 @@ def gamma(
                 single("broken"),
                 single("cut"),
                 single("free", price=priceless),
+                single("thinker", "openai/gpt-5"),
             ],
             "fallbacks": {"broken": ["claude"]},
             "routing": {"retries": 1, "timeout": "10s", "cooldown": "1s"},

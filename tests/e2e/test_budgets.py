@@ -204,7 +204,7 @@ def test_an_answer_is_no_longer_than_what_is_left(money: Money) -> None:
     until(lambda: payer.spent() == cost(10, 300))
     money.providers.deployment("paid").set(prompt_tokens=10, completion_tokens=100)
     content(chat(payer.gateway, "paid", max_tokens=4000))
-    limit = money.providers.deployment("paid").calls()[-1].body["max_completion_tokens"]
+    limit = money.providers.deployment("paid").calls()[-1].body["max_tokens"]
     assert 150 < limit < 195
 
 
