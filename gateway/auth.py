@@ -98,7 +98,20 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
         raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
     if route in PASSED:
         await _check_body(route, request)
+    else:
+        # LiteLLM would let only an administrator look up one model.
+        caller.allowed_routes = [route]
     return caller
+
+
+def check_models(caller: UserAPIKeyAuth, model: object) -> None:
+    """Refuse a model that a key is not for.
+
+    Raises:
+        Refusal: it is not.
+    """
+    if caller.models and model not in caller.models:
+        raise refusal.not_allowed(f"This key is for {', '.join(caller.models)} only.")
 
 
 def proxy_exception(refused: refusal.Refusal) -> ProxyException:

@@ -22,8 +22,8 @@ from litellm.proxy._types import UserAPIKeyAuth
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from gateway import refusal
+from gateway.auth import check_models, proxy_exception
 from gateway.auth import payer as payer_of
-from gateway.auth import proxy_exception
 from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
 from gateway.budgets import Budgets
@@ -127,7 +127,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         started = time.perf_counter()
         payer = payer_of(user_api_key_dict)
         try:
-            _check_models(user_api_key_dict, data.get("model"))
+            check_models(user_api_key_dict, data.get("model"))
             await self._admit(payer, data, call_type)
         except refusal.Refusal as refused:
             REFUSALS.labels(refused.kind).inc()
@@ -299,11 +299,6 @@ class Guard(CustomLogger):  # type: ignore[misc]
 
     def _nanos(self, cost: float) -> int:
         return with_markup(from_float(cost), self._settings.markup_percent)
-
-
-def _check_models(caller: UserAPIKeyAuth, model: object) -> None:
-    if caller.models and model not in caller.models:
-        raise refusal.not_allowed(f"This key is for {', '.join(caller.models)} only.")
 
 
 def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Reservation:

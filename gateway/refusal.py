@@ -53,6 +53,11 @@ def not_allowed(message: str) -> Refusal:
     return Refusal(message, status=403)
 
 
+def unknown_model(name: str) -> Refusal:
+    """The tenant has no model of this name."""
+    return Refusal(f"There is no model `{name[:64]}` here.", status=404, param="model")
+
+
 def spent(reply: Reply, least: int) -> Refusal:
     """The budget does not hold this request."""
     left = max(0, reply.left)
