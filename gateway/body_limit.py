@@ -61,11 +61,8 @@ class BodyLimit:
             self._check_headers(scope)
             body = await self._read(receive)
         except _Refused as refused:
-            content = self._refuse(scope, refused.status, str(refused))
-            await _answer(refused.status, content, send)
-            if refused.unread:
-                await _drop_the_rest(receive)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            told = (refused.status, str(refused), self._refuse)
+            await refuse_request(scope, receive, send, *told, unread=refused.unread)
             return
         if body is not None:
             await self._app(scope, _replay(body, receive), send)
@@ -149,7 +146,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _answer(status: int, content: bytes, send: Send) -> None:
+async def refuse_request(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    status: int,
+    message: str,
+    refuse: Refuse,
+    *,
+    unread: bool = True,
+) -> None:
+    """Answer at once, and close the connection when the client has sent the rest of its body.
+
+    Args:
+        unread: whether the body has not been read to its end.
+    """
+    content = refuse(scope, status, message)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
@@ -157,6 +169,9 @@ async def _answer(status: int, content: bytes, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": True})
+    if unread:
+        await _drop_the_rest(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _drop_the_rest(receive: Receive) -> None:

@@ -1,0 +1,85 @@
+"""The program of the gateway's container: LiteLLM's application, behind what bounds and closes it.
+
+    python3 -P -m gateway.app
+
+A request passes what tells its errors, the routes that its key may call, and the limit of its
+body. Only then LiteLLM sees it. `LITELLM_CONFIG` names LiteLLM's own configuration.
+"""
+
+import hmac
+import os
+
+import litellm
+import uvicorn
+from litellm.proxy import proxy_server
+from litellm.proxy.proxy_cli import run_server
+from litellm.proxy.shutdown.graceful_shutdown_manager import GracefulShutdownManager
+
+from gateway import log
+from gateway.auth import ADMIN_ROUTES, CHAT_ROUTES, PROGRAM_ROUTES
+from gateway.body_limit import App, BodyLimit
+from gateway.errors import PlainErrors
+from gateway.failure import error_body
+from gateway.header_timeout import HeaderTimeout
+from gateway.routes import ClosedRoutes
+from gateway.settings import settings
+
+PORT = 4000
+
+
+def routes_of(api_key: str) -> tuple[str, ...] | None:
+    """The routes that a key may call; None for a key that is not known."""
+    if _same(api_key, os.environ["LITELLM_MASTER_KEY"]):
+        return (*PROGRAM_ROUTES, *ADMIN_ROUTES)
+    if _same(api_key, os.environ["OPENWEBUI_API_KEY"]):
+        return CHAT_ROUTES
+    if any(_same(api_key, key.secret) for key in settings().keys):
+        return PROGRAM_ROUTES
+    return None
+
+
+def _same(api_key: str, expected: str) -> bool:
+    return hmac.compare_digest(api_key.encode(), expected.encode())
+
+
+def application() -> App:
+    """LiteLLM's application, wrapped."""
+    limited = BodyLimit(proxy_server.app, max_bytes=settings().max_body_bytes, refuse=error_body)
+    closed = ClosedRoutes(limited, routes_of=routes_of, refuse=error_body)
+    return PlainErrors(closed)
+
+
+class _Server(uvicorn.Server):
+    """A server whose log has no words of requests once it serves them."""
+
+    async def startup(self, *args: object, **options: object) -> None:
+        """Start, while everything that is printed helps whoever looks for what is wrong."""
+        await super().startup(*args, **options)
+        log.take_over()  # from the handlers that LiteLLM has made meanwhile
+        if self.started:
+            log.keep_quiet()
+
+
+def main() -> None:
+    """Run until a signal ends it; what is under way is finished first."""
+    log.take_over()
+    litellm.suppress_debug_info = True
+    # What LiteLLM does before it serves: its settings, and its database if it has one.
+    prepare = ["--config", os.environ["LITELLM_CONFIG"], "--skip_server_startup"]
+    run_server.main(prepare, standalone_mode=False)
+    config = uvicorn.Config(
+        application(),
+        host="0.0.0.0",  # noqa: S104 - in its container
+        port=PORT,
+        http=HeaderTimeout,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(GracefulShutdownManager.get_timeout()),
+    )
+    _Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

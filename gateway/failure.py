@@ -1,0 +1,175 @@
+"""What a caller is told when a request fails: one sentence, in the form of the API that was called.
+
+LiteLLM answers with tracebacks, its version, addresses of deployments and its own words around a
+provider's. What the provider says about the request itself is kept: the caller needs it.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.body_limit import Scope
+
+# The kinds of this gateway's own refusals, such as `budget_exceeded`.
+_OWN = "budget_"
+
+_ANTHROPIC_PATHS = ("/v1/messages", "/messages")
+
+_OPENAI_KINDS = {401: "invalid_request_error", 403: "permission_error", 429: "rate_limit_error"}
+_ANTHROPIC_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+_PREFIX = re.compile(r"^(?:litellm\.)?(?:\w+\.)*(\w+(?:Error|Exception|Timeout)): ?")
+_PROVIDER = re.compile(r"^(\w+?)(?:Exception|Error)(?: -|:) ?")
+_LITELLMS_OWN = re.compile(
+    r"\.? ?Received Model Group=|\n?Available Model Group Fallbacks=|\n?Traceback \(most recent|"
+    r" ?LiteLLM Retried: |\n?Deployment Info: |\nmodel: |\n  File \"| ?No fallback model group found"
+)
+_MODEL = re.compile(r"(?:Received Model Group|Passed model)=([^\s,]+)")
+_LONGEST = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An error for the caller."""
+
+    status: int
+    message: str
+    kind: str | None = None
+    param: str | None = None
+
+
+def error_body(scope: Scope, status: int, message: str) -> bytes:
+    """The body of a refusal."""
+    return body_of(Failure(status=status, message=message), str(scope["path"]))
+
+
+def body_of(failure: Failure, path: str) -> bytes:
+    """The failure in the form that clients of a path know."""
+    return json.dumps(content_of(failure, path)).encode()
+
+
+def content_of(failure: Failure, path: str) -> dict[str, Any]:
+    """The failure in the form that clients of a path know, as data."""
+    if path.startswith(_ANTHROPIC_PATHS):
+        kind = _ANTHROPIC_KINDS.get(failure.status, "api_error")
+        if 400 <= failure.status < 500 and failure.status not in _ANTHROPIC_KINDS:
+            kind = "invalid_request_error"
+        return {"type": "error", "error": {"type": kind, "message": failure.message}}
+    usual = "server_error" if failure.status >= 500 else "invalid_request_error"
+    error = {
+        "message": failure.message,
+        "type": failure.kind or _OPENAI_KINDS.get(failure.status, usual),
+        "param": failure.param,
+        "code": str(failure.status),
+    }
+    return {"error": error}
+
+
+def plain(status: int, content: object) -> Failure:
+    """An error of LiteLLM's, in any of the forms it has, as what the caller may know of it."""
+    error = _error_in(content)
+    message = str(error.get("message") or "")
+    kind = error.get("type") if error.get("type") not in (None, "None", "") else None
+    if not str(kind).startswith(_OWN):
+        kind = None if str(kind).startswith(("throttling", "auth")) or status >= 500 else kind
+        from_provider = _from_litellm(message)
+        if from_provider is not None:
+            return from_provider.failure(status)
+        if status >= 500:
+            message = "The gateway could not answer this request. Try again later."
+    return Failure(
+        status=status,
+        message=_shortened(message) or "The request was refused.",
+        kind=None if kind is None else str(kind),
+        param=_text(error.get("param")),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Raised:
+    """An exception of LiteLLM's, as its text tells it."""
+
+    name: str
+    provider: str
+    model: str
+    words: str
+
+    def failure(self, status: int) -> Failure:
+        model = f" of the model `{self.model}`" if self.model else ""
+        place = f"The provider{model}" + (f" ({self.provider})" if self.provider else "")
+        if self.name == "RouterRateLimitError" or "No deployments available" in self.words:
+            return Failure(
+                status=429,
+                message=f"No provider{model} can be asked at the moment: they failed, or are at"
+                " their limit. Try again in a moment.",
+            )
+        if status in (401, 402, 403):
+            return Failure(
+                status=502,
+                message=f"{place} does not accept this gateway's key, or its account. Ask your"
+                " administrator.",
+            )
+        if self.name in ("Timeout", "APITimeoutError") or status in (408, 504):
+            return Failure(status=504, message=f"{place} did not answer in time. Try again later.")
+        if self.name == "APIConnectionError" or "Connection error" in self.words:
+            return Failure(status=502, message=f"{place} cannot be reached. Try again later.")
+        if status >= 500 or not self.words:
+            status = status if status in (502, 503, 504, 529) else 500
+            return Failure(status=status, message=f"{place} failed. Try again later.")
+        return Failure(status=status, message=self.words)
+
+
+def _from_litellm(message: str) -> _Raised | None:
+    """None for a message that is not the text of an exception of LiteLLM's."""
+    match = _PREFIX.match(message)
+    if match is None:
+        return None
+    name, rest = match[1], message[match.end() :]
+    while again := _PREFIX.match(rest):
+        name, rest = again[1], rest[again.end() :]
+    provider = _PROVIDER.match(rest)
+    if provider:
+        rest = rest[provider.end() :]
+    model = _MODEL.search(message)
+    return _Raised(
+        name=name,
+        provider=provider[1] if provider else "",
+        model=model[1] if model else "",
+        words=_shortened(rest),
+    )
+
+
+def _shortened(message: str) -> str:
+    """Without what LiteLLM adds, which begins somewhere and goes on to the end."""
+    return _LITELLMS_OWN.split(message)[0].strip()[:_LONGEST]
+
+
+def _error_in(content: object) -> Mapping[str, Any]:
+    if not isinstance(content, dict):
+        return {"message": content if isinstance(content, str) else ""}
+    for name in ("error", "detail", "message"):
+        inner = content.get(name)
+        if isinstance(inner, dict):
+            return inner.get("error") if isinstance(inner.get("error"), dict) else inner
+        if isinstance(inner, str):
+            return {**content, "message": inner}
+        if isinstance(inner, list):  # FastAPI's list of what is wrong
+            return {"message": "; ".join(str(each.get("msg")) for each in inner)}
+    return {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value != "None" else None
