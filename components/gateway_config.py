@@ -23,6 +23,7 @@ def gateway_config(tenant: Tenant) -> Settings:
             tokens_per_minute=limits.tokens_per_minute,
         ),
         keys=tuple(_key(key) for key in tenant.litellm.keys),
+        max_body_bytes=tenant.litellm.max_body_mb * 1024 * 1024,
         longest_request_seconds=_longest_request_seconds(tenant.litellm),
         cache_ttl_seconds=_cache_ttl_seconds(tenant.litellm.cache),
     )

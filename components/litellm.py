@@ -42,7 +42,7 @@ class LiteLLM(pulumi.ComponentResource):
             part="litellm",
             image=args.image,
             user=_USER,
-            command=[*_program(tenant), "--config", f"{_FILES}/config.yaml", "--port", str(PORT)],
+            command=_program(tenant),
             limits=tenant.litellm,
             networks=[args.networks.data, args.networks.apps],
             health=Health(command=answers(_GUARDED if tenant.billing else _READY)),
@@ -67,6 +67,7 @@ class LiteLLM(pulumi.ComponentResource):
 def _env() -> dict[str, str]:
     return {
         "PYTHONPATH": _FILES,
+        "LITELLM_CONFIG": f"{_FILES}/config.yaml",
         "HOME": "/tmp",
         "REDIS_HOST": "redis",
         "REDIS_PORT": "6379",
@@ -74,6 +75,7 @@ def _env() -> dict[str, str]:
         # The price map of the package: one that is downloaded could change what things cost.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_TELEMETRY_DISABLED": "true",
+        "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
         # LiteLLM's own place for it is `/`, where nobody looks.
         "DOCS_URL": "/docs",
         "ROOT_REDIRECT_URL": "/docs",
@@ -100,7 +102,9 @@ def _secret_env(image: Image, secrets: Secrets, keys: Keys) -> dict[str, pulumi.
 
 def _program(tenant: Tenant) -> list[str]:
     """LiteLLM, with the sender beside it where something is to be sent."""
-    return ["sh", f"{_FILES}/litellm.sh"] if tenant.billing else ["litellm"]
+    if tenant.billing:
+        return ["sh", f"{_FILES}/litellm.sh"]
+    return ["python3", "-P", "-m", "gateway.app"]
 
 
 def _gateway() -> dict[str, str]:

@@ -8,6 +8,7 @@ body. Only then LiteLLM sees it. `LITELLM_CONFIG` names LiteLLM's own configurat
 
 import hmac
 import os
+from socket import socket
 
 import litellm
 import uvicorn
@@ -52,9 +53,9 @@ def application() -> App:
 class _Server(uvicorn.Server):
     """A server whose log has no words of requests once it serves them."""
 
-    async def startup(self, *args: object, **options: object) -> None:
+    async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start, while everything that is printed helps whoever looks for what is wrong."""
-        await super().startup(*args, **options)
+        await super().startup(sockets)
         log.take_over()  # from the handlers that LiteLLM has made meanwhile
         if self.started:
             log.keep_quiet()

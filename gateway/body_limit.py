@@ -29,6 +29,21 @@ _LINGER_SECONDS = 5.0
 _MEBIBYTE = 1024 * 1024
 
 
+class Refused(Exception):  # noqa: N818
+    """A request is not let through; the text is for the caller.
+
+    Args:
+        status: of the answer.
+        message: says why.
+        unread: whether the caller may still be sending a body.
+    """
+
+    def __init__(self, status: int, message: str, *, unread: bool = True) -> None:
+        super().__init__(message)
+        self.status = status
+        self.unread = unread
+
+
 class BodyLimit:
     """Wraps an application, which gets each body whole or not at all.
 
@@ -60,9 +75,8 @@ class BodyLimit:
         try:
             self._check_headers(scope)
             body = await self._read(receive)
-        except _Refused as refused:
-            told = (refused.status, str(refused), self._refuse)
-            await refuse_request(scope, receive, send, *told, unread=refused.unread)
+        except Refused as refused:
+            await answer_refused(refused, self._refuse, scope, receive, send)
             return
         if body is not None:
             await self._app(scope, _replay(body, receive), send)
@@ -70,15 +84,15 @@ class BodyLimit:
     def _check_headers(self, scope: Scope) -> None:
         encodings = [value.strip().lower() for value in _values(scope, b"content-encoding")]
         if any(encoding not in (b"", b"identity") for encoding in encodings):
-            raise _Refused(415, "A compressed body is not accepted. Send it without compression.")
+            raise Refused(415, "A compressed body is not accepted. Send it without compression.")
         lengths = _values(scope, b"content-length")
         # Servers refuse most of these themselves; what they let through, one would read shorter
         # than the other.
         if len(set(lengths)) > 1 or (lengths and _values(scope, b"transfer-encoding")):
-            raise _Refused(400, "The request declares the size of its body more than once.")
+            raise Refused(400, "The request declares the size of its body more than once.")
         for length in lengths:
             if not length.isdigit():
-                raise _Refused(400, "Content-Length must be a number.")
+                raise Refused(400, "Content-Length must be a number.")
             digits = length.lstrip(b"0")
             # Python does not convert thousands of digits.
             if len(digits) > len(str(self._max_bytes)) or int(digits or b"0") > self._max_bytes:
@@ -94,7 +108,7 @@ class BodyLimit:
                 async with asyncio.timeout_at(end + len(body) / _BYTES_PER_SECOND):
                     message = await receive()
             except TimeoutError:
-                raise _Refused(408, "The body of the request arrives too slowly.") from None
+                raise Refused(408, "The body of the request arrives too slowly.") from None
             if message["type"] != "http.request":
                 return None
             more = message.get("more_body", False)
@@ -105,19 +119,10 @@ class BodyLimit:
             if not more:
                 return bytes(body)
 
-    def _too_large(self, *, unread: bool = True) -> "_Refused":
+    def _too_large(self, *, unread: bool = True) -> Refused:
         most = f"{self._max_bytes / _MEBIBYTE:.6g} MiB"
         message = f"The body of the request is larger than {most}, the most allowed."
-        return _Refused(413, message, unread=unread)
-
-
-class _Refused(Exception):  # noqa: N818
-    """The text is for the caller, who may still be sending what is unread."""
-
-    def __init__(self, status: int, message: str, *, unread: bool = True) -> None:
-        super().__init__(message)
-        self.status = status
-        self.unread = unread
+        return Refused(413, message, unread=unread)
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:
@@ -146,30 +151,19 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def refuse_request(
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    status: int,
-    message: str,
-    refuse: Refuse,
-    *,
-    unread: bool = True,
+async def answer_refused(
+    refused: Refused, refuse: Refuse, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Answer at once, and close the connection when the client has sent the rest of its body.
-
-    Args:
-        unread: whether the body has not been read to its end.
-    """
-    content = refuse(scope, status, message)
+    """Answer at once, and close the connection when the client has sent the rest of its body."""
+    content = refuse(scope, refused.status, str(refused))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": True})
-    if unread:
+    if refused.unread:
         await _drop_the_rest(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

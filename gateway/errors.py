@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from gateway import log
@@ -12,6 +13,8 @@ from gateway.failure import body_of, content_of, plain
 # LiteLLM's own: its version, the addresses of deployments, the account at a provider.
 _HIDDEN = (b"x-litellm-version", b"x-litellm-model-api-base", b"llm_provider-")
 _OF_THE_BODY = (b"content-length", b"content-encoding", b"content-type", b"transfer-encoding")
+
+_STATUSES = {status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST}
 
 
 class PlainErrors:
@@ -33,7 +36,7 @@ class PlainErrors:
             except Exception as error:  # noqa: BLE001 - whatever it is, its words stay here
                 written.errors.append(type(error).__name__)
                 await answer.fail()
-            if answer.status >= 400 or written.errors:
+            if answer.status >= HTTPStatus.BAD_REQUEST or written.errors:
                 _write(scope, answer, written, time.monotonic() - started)
 
 
@@ -74,9 +77,11 @@ class _Answer:
         self.status = message["status"]
         headers = [pair for pair in message.get("headers", ()) if not pair[0].startswith(_HIDDEN)]
         if dropped := self._scope.get("cloudfreedom.dropped"):
-            headers.append((b"x-cloudfreedom-dropped", ", ".join(dropped).encode("latin-1", "replace")))
+            headers.append(
+                (b"x-cloudfreedom-dropped", ", ".join(dropped).encode("latin-1", "replace"))
+            )
         message = {**message, "headers": headers}
-        if self.status >= 400:
+        if self.status >= HTTPStatus.BAD_REQUEST:
             self._failing = message
             return
         kinds = [value for name, value in headers if name.lower() == b"content-type"]
@@ -88,7 +93,7 @@ class _Answer:
         self._failing = None
         self.status, self.kind = failure.status, failure.kind
         body = body_of(failure, self._scope["path"])
-        kept = [pair for pair in start["headers"] if pair[0].lower() not in (*_LENGTHS, b"content-type")]
+        kept = [pair for pair in start["headers"] if pair[0].lower() not in _OF_THE_BODY]
         headers = [
             *kept,
             (b"content-type", b"application/json"),
@@ -119,7 +124,8 @@ def _is_error(event: Mapping[str, Any]) -> bool:
 def _status_in(event: Mapping[str, Any]) -> int:
     error = event.get("error")
     code = str((error if isinstance(error, dict) else event).get("code"))
-    return int(code) if code.isdigit() and 400 <= int(code) < 600 else 500
+    known = code.isdigit() and int(code) in _STATUSES
+    return int(code) if known else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _parsed(body: bytes) -> object:
@@ -131,10 +137,12 @@ def _parsed(body: bytes) -> object:
 
 def _write(scope: Scope, answer: _Answer, written: log.RequestLog, seconds: float) -> None:
     """One line, unless the guard has written what the matter was."""
-    if written.written and not written.errors:
+    failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    refused = answer.status >= HTTPStatus.BAD_REQUEST and not failed
+    if written.written and not failed:
         return
     log.write(
-        "failed" if answer.status >= 500 else "refused" if answer.status >= 400 else "mended",
+        "failed" if failed else "refused" if refused else "recovered",
         method=scope["method"],
         path=scope["path"][:200],
         status=answer.status,

@@ -6,8 +6,10 @@ provider's. What the provider says about the request itself is kept: the caller 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from gateway.body_limit import Scope
@@ -31,14 +33,20 @@ _ANTHROPIC_KINDS = {
     529: "overloaded_error",
 }
 
-_PREFIX = re.compile(r"^(?:litellm\.)?(?:\w+\.)*(\w+(?:Error|Exception|Timeout)): ?")
-_PROVIDER = re.compile(r"^(\w+?)(?:Exception|Error)(?: -|:) ?")
+_RAISED = re.compile(r"litellm\.(?:\w+\.)*\w*(?:Error|Exception|Timeout): ?")
+_PREFIX = re.compile(r"(?:litellm\.)?(?:\w+\.)*(\w*(?:Error|Exception|Timeout)): ?")
+_PROVIDER = re.compile(r"(?!API)(\w+?)(?:Exception|Error)(?: -|:) ?")
+# What LiteLLM adds begins with one of these, and goes on to the end.
 _LITELLMS_OWN = re.compile(
-    r"\.? ?Received Model Group=|\n?Available Model Group Fallbacks=|\n?Traceback \(most recent|"
-    r" ?LiteLLM Retried: |\n?Deployment Info: |\nmodel: |\n  File \"| ?No fallback model group found"
+    r"\n*LiteLLM: |\.? ?Received Model Group=|\n?Available Model Group Fallbacks="
+    r"| ?LiteLLM Retried: |\n?Deployment Info: |\nmodel: | ?No fallback model group found"
+    r"|\n?Traceback \(most recent|\n  File \""
 )
-_MODEL = re.compile(r"(?:Received Model Group|Passed model)=([^\s,]+)")
+_MODEL = re.compile(
+    r"(?:Received Model Group=|Passed model=|model group ')([^\s,']+?)\.?(?=[\s,']|$)"
+)
 _LONGEST = 2000
+_SERVER_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,11 @@ class Failure:
     message: str
     kind: str | None = None
     param: str | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the caller can do nothing about it."""
+        return self.status >= _SERVER_ERROR
 
 
 def error_body(scope: Scope, status: int, message: str) -> bytes:
@@ -64,11 +77,10 @@ def body_of(failure: Failure, path: str) -> bytes:
 def content_of(failure: Failure, path: str) -> dict[str, Any]:
     """The failure in the form that clients of a path know, as data."""
     if path.startswith(_ANTHROPIC_PATHS):
-        kind = _ANTHROPIC_KINDS.get(failure.status, "api_error")
-        if 400 <= failure.status < 500 and failure.status not in _ANTHROPIC_KINDS:
-            kind = "invalid_request_error"
+        usual = "api_error" if failure.is_ours else "invalid_request_error"
+        kind = _ANTHROPIC_KINDS.get(failure.status, usual)
         return {"type": "error", "error": {"type": kind, "message": failure.message}}
-    usual = "server_error" if failure.status >= 500 else "invalid_request_error"
+    usual = "server_error" if failure.is_ours else "invalid_request_error"
     error = {
         "message": failure.message,
         "type": failure.kind or _OPENAI_KINDS.get(failure.status, usual),
@@ -84,11 +96,15 @@ def plain(status: int, content: object) -> Failure:
     message = str(error.get("message") or "")
     kind = error.get("type") if error.get("type") not in (None, "None", "") else None
     if not str(kind).startswith(_OWN):
-        kind = None if str(kind).startswith(("throttling", "auth")) or status >= 500 else kind
+        kind = (
+            None
+            if str(kind).startswith(("throttling", "auth")) or status >= _SERVER_ERROR
+            else kind
+        )
         from_provider = _from_litellm(message)
         if from_provider is not None:
             return from_provider.failure(status)
-        if status >= 500:
+        if status >= _SERVER_ERROR:
             message = "The gateway could not answer this request. Try again later."
     return Failure(
         status=status,
@@ -108,38 +124,53 @@ class _Raised:
     words: str
 
     def failure(self, status: int) -> Failure:
+        for applies, other_status, message in self._troubles(status):
+            if applies:
+                return Failure(status=other_status, message=message)
+        return Failure(status=status, message=self.words)
+
+    def _troubles(self, status: int) -> Iterator[tuple[bool, int, str]]:
+        """What the caller can do nothing about: whether it is that, its status, its sentence."""
         model = f" of the model `{self.model}`" if self.model else ""
         place = f"The provider{model}" + (f" ({self.provider})" if self.provider else "")
-        if self.name == "RouterRateLimitError" or "No deployments available" in self.words:
-            return Failure(
-                status=429,
-                message=f"No provider{model} can be asked at the moment: they failed, or are at"
-                " their limit. Try again in a moment.",
-            )
-        if status in (401, 402, 403):
-            return Failure(
-                status=502,
-                message=f"{place} does not accept this gateway's key, or its account. Ask your"
-                " administrator.",
-            )
-        if self.name in ("Timeout", "APITimeoutError") or status in (408, 504):
-            return Failure(status=504, message=f"{place} did not answer in time. Try again later.")
-        if self.name == "APIConnectionError" or "Connection error" in self.words:
-            return Failure(status=502, message=f"{place} cannot be reached. Try again later.")
-        if status >= 500 or not self.words:
-            status = status if status in (502, 503, 504, 529) else 500
-            return Failure(status=status, message=f"{place} failed. Try again later.")
-        return Failure(status=status, message=self.words)
+        unconnected = self.name == "APIConnectionError"
+        yield (
+            self.name == "RouterRateLimitError" or "No deployments available" in self.words,
+            429,
+            f"No provider{model} can be asked at the moment: they failed, or are at their limit."
+            " Try again in a moment.",
+        )
+        yield (
+            status in (401, 402, 403),
+            502,
+            f"{place} does not accept this gateway's key, or its account. Ask your administrator.",
+        )
+        yield (
+            self.name.endswith("Timeout") or status in (408, 504),
+            504,
+            f"{place} did not answer in time. Try again later.",
+        )
+        yield unconnected and status < _SERVER_ERROR, status, "The request is malformed."
+        yield (
+            unconnected or "Connection error" in self.words,
+            502,
+            f"{place} cannot be reached. Try again later.",
+        )
+        yield (
+            status >= _SERVER_ERROR,
+            status if status in (502, 503, 529) else 500,
+            f"{place} failed. Try again later.",
+        )
 
 
 def _from_litellm(message: str) -> _Raised | None:
     """None for a message that is not the text of an exception of LiteLLM's."""
-    match = _PREFIX.match(message)
-    if match is None:
+    raised = _RAISED.search(message)
+    if raised is None:
         return None
-    name, rest = match[1], message[match.end() :]
-    while again := _PREFIX.match(rest):
-        name, rest = again[1], rest[again.end() :]
+    name, rest = "", message[raised.start() :]
+    while prefix := _PREFIX.match(rest):
+        name, rest = name or prefix[1], rest[prefix.end() :]
     provider = _PROVIDER.match(rest)
     if provider:
         rest = rest[provider.end() :]
@@ -148,13 +179,21 @@ def _from_litellm(message: str) -> _Raised | None:
         name=name,
         provider=provider[1] if provider else "",
         model=model[1] if model else "",
-        words=_shortened(rest),
+        words=_said(_shortened(rest)),
     )
 
 
 def _shortened(message: str) -> str:
-    """Without what LiteLLM adds, which begins somewhere and goes on to the end."""
+    """Without what LiteLLM adds."""
     return _LITELLMS_OWN.split(message)[0].strip()[:_LONGEST]
+
+
+def _said(words: str) -> str:
+    """A provider's message, out of the JSON that it is in."""
+    start, end = words.find("{"), words.rfind("}")
+    with suppress(ValueError, KeyError):
+        return str(_error_in(json.loads(words[start : end + 1]))["message"])
+    return words
 
 
 def _error_in(content: object) -> Mapping[str, Any]:
@@ -163,7 +202,7 @@ def _error_in(content: object) -> Mapping[str, Any]:
     for name in ("error", "detail", "message"):
         inner = content.get(name)
         if isinstance(inner, dict):
-            return inner.get("error") if isinstance(inner.get("error"), dict) else inner
+            return _error_in(inner) if "error" in inner else inner
         if isinstance(inner, str):
             return {**content, "message": inner}
         if isinstance(inner, list):  # FastAPI's list of what is wrong

@@ -5,7 +5,6 @@ ours, which travels in LiteLLM's own metadata.
 """
 
 import asyncio
-import json
 import logging
 import os
 import time
@@ -30,6 +29,7 @@ from gateway.budgets import Budgets
 from gateway.estimate import Estimate, Request, limit_answer
 from gateway.health import Health, add_routes
 from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
+from gateway.log import write as _write
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS
 from gateway.money import from_float, with_markup
 from gateway.payer import Payer
@@ -382,11 +382,6 @@ def _count(text: str) -> int:
 
 def _now() -> int:
     return int(time.time() * 1000)
-
-
-def _write(event: str, **fields: object) -> None:
-    """One line of the container's log."""
-    print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def _is_loaded() -> bool:

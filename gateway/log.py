@@ -7,7 +7,7 @@ only what is written here reaches the log; of its own records, the place and the
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -54,14 +54,13 @@ def take_over() -> None:
     """Send every record of every logger here."""
     root = logging.getLogger()
     root.handlers[:] = [_Handler()]
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
     for name in list(logging.root.manager.loggerDict):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # One for each request, and the path may carry a key.
-    logging.getLogger("uvicorn.access").propagate = False
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in (_OURS, "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def keep_quiet() -> None:
@@ -101,8 +100,7 @@ class _Handler(logging.Handler):
                 current.errors.append(_kind(record) or _place(record))
 
 
-def _write(event: str, fields: object) -> None:
-    assert isinstance(fields, dict)
+def _write(event: str, fields: Mapping[str, object]) -> None:
     print(json.dumps({"event": event, **fields}), file=_stdout, flush=True)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from gateway.body_limit import App, Receive, Refuse, Scope, Send, refuse_request
+from gateway.body_limit import App, Receive, Refuse, Refused, Scope, Send, answer_refused
 
 OPEN_ROUTES = (
     "/",
@@ -58,11 +58,11 @@ class ClosedRoutes:
         else:
             routes = self._routes_of(api_key(scope))
             if routes is None:
-                message = "The API key is missing or not valid."
-                await refuse_request(scope, receive, send, 401, message, self._refuse)
+                refused = Refused(401, "The API key is missing or not valid.")
+                await answer_refused(refused, self._refuse, scope, receive, send)
             elif not is_listed(scope["path"], routes):
-                message = "This key is not allowed to call this route."
-                await refuse_request(scope, receive, send, 403, message, self._refuse)
+                refused = Refused(403, "This key is not allowed to call this route.")
+                await answer_refused(refused, self._refuse, scope, receive, send)
             else:
                 await self._app(scope, receive, send)
 
@@ -72,10 +72,14 @@ class ClosedRoutes:
             return is_listed(scope["path"], OPEN_ROUTES)
         # A browser's question before a request, which is answered without running a route.
         names = {name for name, _ in scope["headers"]}
-        return scope["method"] == "OPTIONS" and {
-            b"origin",
-            b"access-control-request-method",
-        } <= names
+        return (
+            scope["method"] == "OPTIONS"
+            and {
+                b"origin",
+                b"access-control-request-method",
+            }
+            <= names
+        )
 
 
 def api_key(scope: Scope) -> str:

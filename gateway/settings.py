@@ -68,6 +68,7 @@ class Settings(_Settings):
     Attributes:
         account: who pays for requests of nobody in particular.
         login: whether people log in at an OpenID provider.
+        max_body_bytes: size of the largest body of a request.
         longest_request_seconds: after it, a request cannot be under way any more.
         cache_ttl_seconds: how long an answer may be kept; None if none is.
     """
@@ -79,6 +80,7 @@ class Settings(_Settings):
     markup_percent: Decimal
     person: Limits
     keys: tuple[ApiKey, ...]
+    max_body_bytes: int
     longest_request_seconds: int
     cache_ttl_seconds: int | None = None
 

@@ -275,6 +275,9 @@ class LiteLLM(Service):
 
     port: Port = Field(description="Where it listens on the host")
     memory_mb: AppMiB = 1024
+    max_body_mb: int = Field(
+        20, ge=1, le=200, description="Largest body of a request, in MiB; beyond: 413"
+    )
     models: list[Model] = Field(
         [], description="Without any, the tenant gets one built-in demonstration model"
     )

@@ -114,5 +114,6 @@ def settings(billing: BillingProcess) -> Settings:
         markup_percent=Decimal(0),
         person=nobody,
         keys=(),
+        max_body_bytes=1_000_000,
         longest_request_seconds=60,
     )

@@ -91,7 +91,7 @@ def test_open_webui_has_no_admin_rights(beta_tenant: Running, method: str, path:
 
 def test_metrics_are_for_the_operator(beta_tenant: Running) -> None:
     with client(beta_tenant, secret(beta_tenant, "OPENAI_API_KEY")) as gateway:
-        assert gateway.get("/metrics").status_code == 401
+        assert gateway.get("/metrics").status_code == 403
 
 
 def test_open_webui_may_do_what_a_chat_needs(beta_tenant: Running) -> None:

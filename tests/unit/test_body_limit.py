@@ -4,11 +4,10 @@ import asyncio
 import gzip
 import json
 import socket
-import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import httpx
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.body_limit import BodyLimit, Message, Receive, Scope, Send
+from tests.server import Server
 
 LIMIT = 1000
 SIZES = st.one_of(st.integers(0, 3 * LIMIT), st.integers(LIMIT - 2, LIMIT + 2))
@@ -174,25 +174,11 @@ def test_what_is_no_request_passes() -> None:
 # --- with a server
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def running(self) -> Iterator[int]:
-        thread = threading.Thread(target=self.run)
-        thread.start()
-        while not self.started:
-            time.sleep(0.01)
-        try:
-            yield self.servers[0].sockets[0].getsockname()[1]
-        finally:
-            self.should_exit = True
-            thread.join()
-
-
 @pytest.fixture(params=["h11", "httptools"])
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
     app = BodyLimit(echo, max_bytes=1_000_000, patience_seconds=0.5)
     config = uvicorn.Config(app, port=0, http=request.param, lifespan="off", log_level="error")
-    with _Server(config).running() as number:
+    with Server(config).running() as number:
         yield number
 
 

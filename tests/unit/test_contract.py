@@ -207,7 +207,7 @@ def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) ->
 
 
 @pytest.mark.parametrize(("stack", "program", "core"), [
-    ("acme", ["litellm"], set()),
+    ("acme", ["python3", "-P", "-m", "gateway.app"], set()),
     ("app", ["sh", "/etc/litellm/litellm.sh"], {"billing-api"}),
     ("demo", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "pocketbase-core"}),
 ])  # fmt: skip
@@ -215,8 +215,7 @@ def test_the_gateway_tells_and_reaches_a_billing_api_only_if_there_is_one(
     stack: str, program: list[str], core: set[str]
 ) -> None:
     inputs = gateway_of(run_acme() if stack == "acme" else run_program(stack)).inputs
-    config = ["--config", "/etc/litellm/config.yaml", "--port", "4000"]
-    assert inputs["command"] == ["--", *program, *config]
+    assert inputs["command"] == ["--", *program]
     assert {host["host"] for host in inputs["hosts"]} == core
     uploads = {upload["file"]: upload["content"] for upload in inputs["uploads"]}
     script = ROOT / "components" / "scripts" / "litellm.sh"

@@ -62,6 +62,7 @@ def settings(
         markup_percent=Decimal(0),
         person=NOBODY,
         keys=(),
+        max_body_bytes=1_000_000,
         longest_request_seconds=60,
     )
 

@@ -36,6 +36,7 @@ def test_a_tenant_without_anything(tmp_path: Path) -> None:
         "markup_percent": "0",
         "person": {"requests_per_minute": None, "tokens_per_minute": None},
         "keys": [],
+        "max_body_bytes": 20 * 1024 * 1024,
         "longest_request_seconds": 1860,
         "cache_ttl_seconds": 3600,
     }
@@ -98,6 +99,7 @@ login: {{}}
                 "tokens_per_minute": 100_000,
             },
         ],
+        "max_body_bytes": 20 * 1024 * 1024,
         "longest_request_seconds": 1860,
         "cache_ttl_seconds": 3600,
     }

@@ -40,6 +40,7 @@ def settings(*, login: bool = True, user_id: Any = "email") -> Settings:
         markup_percent=Decimal(0),
         person=NO_LIMITS,
         keys=(),
+        max_body_bytes=1_000_000,
         longest_request_seconds=60,
     )
 

@@ -604,6 +604,7 @@ def test_what_a_file_leaves_out(folder: Path) -> None:
             "memory_mb": 1024,
             "cpus": "1",
             "port": 4002,
+            "max_body_mb": 20,
             "models": [],
             "fallbacks": {},
             "context_window_fallbacks": {},
