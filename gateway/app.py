@@ -2,8 +2,9 @@
 
     python3 -P -m gateway.app
 
-A request passes what tells its errors, the routes that its key may call, and the limit of its
-body. Only then LiteLLM sees it. `LITELLM_CONFIG` names LiteLLM's own configuration.
+A request passes what tells its errors, the routes that its key may call, the limit of its body,
+and what a body may hold. Only then LiteLLM sees it. `LITELLM_CONFIG` names LiteLLM's own
+configuration.
 """
 
 import hmac
@@ -16,12 +17,13 @@ from litellm.proxy import proxy_server
 from litellm.proxy.proxy_cli import run_server
 from litellm.proxy.shutdown.graceful_shutdown_manager import GracefulShutdownManager
 
-from gateway import log
+from gateway import count_tokens, log
 from gateway.auth import ADMIN_ROUTES, CHAT_ROUTES, PROGRAM_ROUTES
 from gateway.body_limit import App, BodyLimit
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
 from gateway.header_timeout import HeaderTimeout
+from gateway.json_body import JsonBody
 from gateway.routes import ClosedRoutes
 from gateway.settings import settings
 
@@ -45,7 +47,9 @@ def _same(api_key: str, expected: str) -> bool:
 
 def application() -> App:
     """LiteLLM's application, wrapped."""
-    limited = BodyLimit(proxy_server.app, max_bytes=settings().max_body_bytes, refuse=error_body)
+    count_tokens.add_route(proxy_server.app)
+    checked = JsonBody(proxy_server.app, cache_seconds=settings().cache_ttl_seconds)
+    limited = BodyLimit(checked, max_bytes=settings().max_body_bytes, refuse=error_body)
     closed = ClosedRoutes(limited, routes_of=routes_of, refuse=error_body)
     return PlainErrors(closed)
 

@@ -5,7 +5,6 @@ The environment carries the keys `LITELLM_MASTER_KEY` and `OPENWEBUI_API_KEY`, a
 """
 
 import hmac
-import json
 import os
 import re
 
@@ -16,16 +15,9 @@ from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAut
 from litellm.proxy.common_utils.http_parsing_utils import read_request_body
 
 from gateway import refusal
-from gateway.json_body import parse, set_body
+from gateway.json_body import is_checked, keep_body
 from gateway.payer import InvalidIdentityError, Payer, account_payer, chat_payer, program_payer
-from gateway.request_policy import (
-    DROPPED,
-    PASSED,
-    RequestError,
-    has_json_body,
-    route_of,
-    validate_body,
-)
+from gateway.request_policy import PASSED, RequestError, has_json_body, route_of, validate_body
 from gateway.settings import ApiKey, settings
 
 USER_HEADER = "x-openwebui-user-jwt"
@@ -33,6 +25,7 @@ USER_HEADER = "x-openwebui-user-jwt"
 # What a chat needs, and what lies below.
 CHAT_ROUTES = (
     "/v1/models",
+    "/v1/models/{model}",
     "/v1/chat/completions",
     "/v1/embeddings",
     "/v1/audio/speech",
@@ -45,6 +38,7 @@ PROGRAM_ROUTES = (
     "/v1/messages",
     "/v1/messages/count_tokens",
     "/v1/responses",
+    "/v1/responses/{response}",
 )
 ADMIN_ROUTES = (
     "/model/info",
@@ -61,13 +55,12 @@ ADMIN_ROUTES = (
 )
 
 # What costs nothing about a model, and about an answer that a provider keeps: LiteLLM's names of
-# answers say whose they are, and it refuses them to others. Whoever may call the route on the
-# right may call them.
+# answers say whose they are, and it refuses them to others.
 _DETAILS = (
-    ("GET", re.compile("/v1/models/.+"), "/v1/models"),
-    ("GET", re.compile("/v1/responses/[^/]+(/input_items)?"), "/v1/responses"),
-    ("DELETE", re.compile("/v1/responses/[^/]+"), "/v1/responses"),
-    ("POST", re.compile("/v1/responses/[^/]+/cancel"), "/v1/responses"),
+    ("GET", re.compile("/v1/models/.+"), "/v1/models/{model}"),
+    ("GET", re.compile("/v1/responses/[^/]+(/input_items)?"), "/v1/responses/{response}"),
+    ("DELETE", re.compile("/v1/responses/[^/]+"), "/v1/responses/{response}"),
+    ("POST", re.compile("/v1/responses/[^/]+/cancel"), "/v1/responses/{response}"),
 )
 
 # LiteLLM takes headers of this name for orders, such as not to retry or whom to bill.
@@ -147,35 +140,31 @@ def _is(api_key: str | None, expected: str) -> bool:
 
 
 def _is_open(route: str, request: Request, routes: tuple[str, ...]) -> bool:
-    path = route if route.startswith("/v1/") else f"/v1{route}"
+    """Whether a key with these routes may call a route."""
     if route in routes:
         return route not in PASSED or request.method == "POST"
+    path = route if route.startswith("/v1/") else f"/v1{route}"
     return any(
-        request.method == method and pattern.fullmatch(path) and base in routes
-        for method, pattern, base in _DETAILS
+        request.method == method and pattern.fullmatch(path) and listed in routes
+        for method, pattern, listed in _DETAILS
     )
 
 
 async def _check_body(route: str, request: Request) -> None:
-    """Let LiteLLM use the body without what is dropped.
-
-    LiteLLM adds to the body what it reads in headers, so that nobody could tell it later.
-    """
+    """See to it that the body was checked, and check the fields of a form."""
+    if is_checked(request.scope):
+        return
+    if has_json_body(request.scope):
+        raise _refusal(503, "The gateway runs without its body check, so it answers nothing.")
+    fields = await read_request_body(request)
     try:
-        if has_json_body(route):
-            content_type = request.headers.get("content-type", "")
-            body: object = parse(await request.body(), content_type=content_type)
-        else:
-            body = await read_request_body(request)
-        checked = validate_body(route, body, cache_seconds=settings().cache_ttl_seconds)
+        checked = validate_body(route, fields, cache_seconds=settings().cache_ttl_seconds)
+        if checked.dropped:  # LiteLLM reads a form twice
+            name = checked.dropped[0]
+            raise RequestError(f"`{name}` cannot be set in a request to {route}.", name)
     except RequestError as error:
         raise proxy_exception(refusal.bad_request(str(error), error.param)) from None
-    set_body(request.scope, checked.value)
-    request.scope[DROPPED] = checked.dropped
-    if has_json_body(route):
-        # What some of LiteLLM's routes read once more.
-        request._body = json.dumps(checked.value).encode()
-        request._json = checked.value
+    keep_body(request.scope, checked)
 
 
 def _guarded() -> bool:

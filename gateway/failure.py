@@ -41,6 +41,7 @@ _LITELLMS_OWN = re.compile(
     r"\n*LiteLLM: |\.? ?Received Model Group=|\n?Available Model Group Fallbacks="
     r"| ?LiteLLM Retried: |\n?Deployment Info: |\nmodel: | ?No fallback model group found"
     r"|\n?Traceback \(most recent|\n  File \""
+    r"| ?To (?:disable this security feature|let keys address responses)"
 )
 _MODEL = re.compile(
     r"(?:Received Model Group=|Passed model=|model group ')([^\s,']+?)\.?(?=[\s,']|$)"

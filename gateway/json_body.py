@@ -1,7 +1,7 @@
-"""ASGI middleware that parses the body of a request, once and strictly, in LiteLLM's stead.
+"""ASGI middleware that checks the JSON body of a request, in front of LiteLLM.
 
-LiteLLM finds what it would have parsed itself, so that what was checked is what it uses. It would
-stumble over some bodies; those are kept from it, and the refusal waits until the caller is known.
+LiteLLM finds the body parsed where it would have kept it itself, so that what was checked is what
+it uses; it would stumble over some bodies, and add to others what it reads in headers.
 """
 
 import json
@@ -10,14 +10,20 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from gateway.body_limit import App, Message, Receive, Scope, Send
-from gateway.request_policy import RequestError, has_json_body, route_of
-
-MALFORMED = "cloudfreedom.malformed"
-"""Where in a request's scope it says what is wrong with the body."""
+from gateway.failure import Failure, body_of
+from gateway.request_policy import (
+    DROPPED,
+    Body,
+    RequestError,
+    has_json_body,
+    route_of,
+    validate_body,
+)
 
 # Where LiteLLM keeps a body: its names, and the body itself.
 _LITELLMS = "parsed_body"
 
+_BAD_REQUEST = 400
 _DEEPEST = 100
 _LARGEST_NUMBER = 2**63
 _LONGEST_NUMBER = len(str(_LARGEST_NUMBER))
@@ -27,35 +33,58 @@ _NOT_JSON = "The body is not valid JSON"
 
 
 class JsonBody:
-    """Wraps LiteLLM's application."""
+    """Wraps LiteLLM's application, which gets no body that is not as this gateway knows it.
 
-    def __init__(self, app: App) -> None:
+    Args:
+        cache_seconds: longest life of a cached answer; None if nothing is cached.
+    """
+
+    def __init__(self, app: App, *, cache_seconds: int | None) -> None:
         self._app = app
+        self._cache_seconds = cache_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, with its body parsed if it is of a route that takes JSON."""
-        if (
-            scope["type"] != "http"
-            or scope["method"] != "POST"
-            or not has_json_body(route_of(scope))
-        ):
+        """Answer a request, or refuse its body."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not has_json_body(scope):
             await self._app(scope, receive, send)
             return
         body = await _whole(receive)
         if body is None:
             return
         try:
-            parsed = parse(body, content_type=_content_type(scope))
+            checked = self._checked(scope, body)
         except RequestError as error:
-            scope[MALFORMED] = str(error)
-            parsed = {}
-        set_body(scope, parsed)
-        await self._app(scope, _replay(body, receive), send)
+            await _refuse(error, scope, send)
+            return
+        keep_body(scope, checked)
+        # Some of LiteLLM's routes read it once more.
+        await self._app(scope, _replay(json.dumps(checked.value).encode(), receive), send)
+
+    def _checked(self, scope: Scope, body: bytes) -> Body:
+        parsed = parse(body, content_type=_content_type(scope))
+        return validate_body(route_of(scope), parsed, cache_seconds=self._cache_seconds)
 
 
-def set_body(scope: Scope, body: dict[str, Any]) -> None:
-    """Let LiteLLM use a body."""
-    scope[_LITELLMS] = (tuple(body), body)
+def keep_body(scope: Scope, checked: Body) -> None:
+    """Let LiteLLM use a body, and tell the caller what is not in it."""
+    scope[_LITELLMS] = (tuple(checked.value), checked.value)
+    scope[DROPPED] = checked.dropped
+
+
+def is_checked(scope: Scope) -> bool:
+    """Whether the body of a request was checked."""
+    return DROPPED in scope
+
+
+async def _refuse(error: RequestError, scope: Scope, send: Send) -> None:
+    failure = Failure(status=_BAD_REQUEST, message=str(error), param=error.param)
+    content = body_of(failure, str(scope["path"]))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": _BAD_REQUEST, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
 def parse(body: bytes, *, content_type: str = "") -> dict[str, Any]:

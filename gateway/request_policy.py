@@ -163,8 +163,9 @@ def route_of(scope: Mapping[str, Any]) -> str:
     return f"/v1{path}" if f"/v1{path}" in PASSED else path
 
 
-def has_json_body(route: str) -> bool:
-    """Whether it takes JSON, and no form."""
+def has_json_body(scope: Mapping[str, Any]) -> bool:
+    """Whether an ASGI request is to a route that takes JSON, and no form."""
+    route = route_of(scope)
     return route in PASSED and route not in _FORMS
 
 

@@ -1,5 +1,6 @@
 """A body is parsed once and strictly, and what LiteLLM would stumble over never reaches it."""
 
+import asyncio
 import json
 from contextlib import suppress
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.json_body import parse
+from gateway.body_limit import Message, Receive, Scope, Send
+from gateway.json_body import JsonBody, is_checked, parse
 from gateway.request_policy import RequestError
 
 JSON = "application/json; charset=utf-8"
@@ -89,3 +91,77 @@ def test_whatever_is_json_is_read_as_it_is(body: dict[str, Any]) -> None:
 def test_whatever_is_not_is_refused(body: bytes) -> None:
     with suppress(RequestError):
         assert isinstance(parse(body), dict)
+
+
+# --- In front of LiteLLM
+
+
+class LiteLLM:
+    """What the application behind the check gets, and would use."""
+
+    def __init__(self) -> None:
+        self.scope: Scope = {}
+        self.body = b""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.body = (await receive())["body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}", "more_body": False})
+
+
+def ask(
+    path: str, *chunks: bytes, method: str = "POST", cache_seconds: int | None = None
+) -> tuple[LiteLLM, int, Any]:
+    """What LiteLLM got, and what the caller gets."""
+    litellm = LiteLLM()
+    unread = list(chunks)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        chunk = unread.pop(0)
+        return {"type": "http.request", "body": chunk, "more_body": bool(unread)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": method, "path": path, "headers": []}
+    asyncio.run(JsonBody(litellm, cache_seconds=cache_seconds)(scope, receive, send))
+    return litellm, sent[0]["status"], json.loads(sent[1]["body"])
+
+
+HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions"])
+def test_litellm_gets_the_body_that_was_checked(path: str) -> None:
+    sent = json.dumps(HELLO | {"client_metadata": {}, "cache": {"ttl": 10**8}}).encode()
+    litellm, status, _ = ask(path, sent[:9], sent[9:], cache_seconds=60)
+    clean = HELLO | {"cache": {"ttl": 60}}
+    assert status == 200
+    assert json.loads(litellm.body) == clean
+    assert litellm.scope["parsed_body"] == (tuple(clean), clean)
+    assert litellm.scope["cloudfreedom.dropped"] == ("client_metadata",)
+
+
+@pytest.mark.parametrize(("path", "error"), [
+    ("/v1/chat/completions", {"error": {
+        "message": "`messages` must be a list of objects.", "type": "invalid_request_error",
+        "param": "messages", "code": "400"}}),
+    ("/v1/messages", {"type": "error", "error": {
+        "type": "invalid_request_error", "message": "`messages` must be a list of objects."}}),
+    ("/v1/messages/count_tokens", {"type": "error", "error": {
+        "type": "invalid_request_error", "message": "`messages` must be a list of objects."}}),
+])  # fmt: skip
+def test_a_malformed_body_never_reaches_litellm(path: str, error: dict[str, Any]) -> None:
+    litellm, status, answer = ask(path, b'{"model": "m", "messages": "x"}')
+    assert (status, answer, litellm.scope) == (400, error, {})
+
+
+@pytest.mark.parametrize(("path", "method"), [
+    ("/v1/audio/transcriptions", "POST"), ("/v1/models", "GET"), ("/health/guard", "POST"),
+])  # fmt: skip
+def test_other_requests_pass(path: str, method: str) -> None:
+    litellm, status, _ = ask(path, b"not JSON", method=method)
+    assert (status, litellm.body) == (200, b"not JSON")
+    assert not is_checked(litellm.scope)
