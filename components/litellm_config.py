@@ -105,8 +105,13 @@ def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: 
     }
     if deployment.price:
         params |= _price(deployment.price)
+        # Not in US dollars, as those that LiteLLM knows.
+        info["own_price"] = deployment.price.input_per_million is not None
         if deployment.price.request_at_most is not None:
             info["request_at_most"] = str(deployment.price.request_at_most)
+    if not deployment.stream_usage:
+        # LiteLLM asks every stream for its usage.
+        params.setdefault("additional_drop_params", []).append("stream_options")
     return {"model_name": model.name, "litellm_params": params, "model_info": info}
 
 
@@ -145,7 +150,7 @@ def _demo_deployments() -> list[Json]:
         {
             "model_name": name,
             "litellm_params": {"model": f"{DEMO_PROVIDER}/{name}", **price},
-            "model_info": {"id": f"{name}/1", "mode": mode},
+            "model_info": {"id": f"{name}/1", "mode": mode, "own_price": True},
         }
         for name, mode in ((DEMO_MODEL, "chat"), (DEMO_EMBEDDING, "embedding"))
     ]

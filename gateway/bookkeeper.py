@@ -35,6 +35,7 @@ class Wish:
 
     Attributes:
         former_key: of its payer.
+        thinks: see `Request.thinks`.
     """
 
     request_id: str
@@ -42,6 +43,7 @@ class Wish:
     most: int
     least: int
     former_key: str = ""
+    thinks: bool = False
 
 
 @dataclass
@@ -55,6 +57,7 @@ class UnderWay:
     """
 
     reservation: Reservation
+    thinks: bool = False
     cost: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
@@ -103,7 +106,7 @@ class Bookkeeper:
             self._reserving -= 1
         if reply.verdict is Verdict.GRANTED:
             held = replace(wish.reservation, amount=reply.amount)
-            self._under_way[wish.request_id] = UnderWay(held)
+            self._under_way[wish.request_id] = UnderWay(held, thinks=wish.thinks)
         return reply
 
     def under_way(self, request_id: str) -> UnderWay | None:

@@ -68,6 +68,11 @@ class Request:
     model: Model
     markup_percent: Decimal
 
+    @property
+    def thinks(self) -> bool:
+        """Whether the model may think out of sight, which is billed though nobody sees it."""
+        return self.call_type not in UNITS and self._thinking_tokens() > 0
+
     def bound(self) -> Estimate:
         """Bounds without a look at the words: a token has at least one byte."""
         return self._estimate(len(self._text.encode(errors="replace")))

@@ -9,8 +9,9 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -21,23 +22,26 @@ from litellm.proxy._types import UserAPIKeyAuth
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from gateway import refusal
+from gateway.answers import words_of
 from gateway.auth import check_models, proxy_exception
 from gateway.auth import payer as payer_of
 from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
 from gateway.budgets import Budgets
+from gateway.contents import contents
 from gateway.estimate import Estimate, Request, limit_answer
 from gateway.health import Health, add_routes
 from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
 from gateway.log import write as _write
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS
-from gateway.money import from_float, with_markup
+from gateway.money import from_decimal, from_float, with_markup
 from gateway.payer import Payer
-from gateway.prices import Model, dearest
+from gateway.prices import Model, dearest, words_cost
 from gateway.reach import Reach
-from gateway.request_policy import FREE, RequestError, validate_call
+from gateway.request_policy import FREE, OUTPUT_LIMITS, RequestError, validate_call
 from gateway.sender import connect
 from gateway.settings import Settings, settings
+from gateway.usage import is_estimate, mark_estimates
 
 _ID = "cloudfreedom_request"
 _LIMIT = "cloudfreedom_limit"
@@ -182,6 +186,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
                 most=estimate.most,
                 least=least,
                 former_key=payer.former_key,
+                thinks=request.thinks,
             )
             reply = await self._budgets.reserve(wish)
             return reply, replace(reservation, amount=reply.amount)
@@ -207,7 +212,10 @@ class Guard(CustomLogger):  # type: ignore[misc]
             names = set(router.get_model_names()) if router else set()
             if name not in names:
                 raise RequestError(f"There is no model `{name[:64]}` here.", "model")
-            self._models[name] = dearest(_infos(router, {name, *_fallbacks(router, name)}))
+            could_answer = _could_answer(router, name)
+            self._models[name] = dearest(
+                info for info in self._infos.values() if info["name"] in could_answer
+            )
         return self._models[name]
 
     async def async_post_call_response_headers_hook(
@@ -226,7 +234,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
     async def async_log_success_event(
         self,
         kwargs: Mapping[str, Any],
-        response_obj: object,  # noqa: ARG002
+        response_obj: object,
         start_time: object,  # noqa: ARG002
         end_time: object,  # noqa: ARG002
     ) -> None:
@@ -236,14 +244,37 @@ class Guard(CustomLogger):  # type: ignore[misc]
         if request is None:
             return
         payload = kwargs["standard_logging_object"]
-        cost = payload["response_cost"]
-        if cost or not request.reservation.amount:
-            _add(request, payload, self._nanos(cost or 0))
-            request.estimated |= _left(payload)
-        elif not payload["cache_hit"]:
-            # LiteLLM could not tell what it cost, and nothing is free.
+        if not payload["cache_hit"]:
+            await self._charge(request, payload, kwargs, response_obj)
+        # Somebody else may have seen its end while words were counted.
+        if self._bookkeeper.under_way(request_id):
+            self._end(request_id, request)
+
+    async def _charge(
+        self,
+        request: UnderWay,
+        payload: Mapping[str, Any],
+        kwargs: Mapping[str, Any],
+        answer: object,
+    ) -> None:
+        counts = payload["prompt_tokens"] or 0, payload["completion_tokens"] or 0
+        info = self._info(payload)
+        if payload["response_cost"] or (any(counts) and words_cost(info, *counts) == 0):
+            self._add(request, payload)
+            request.estimated |= is_estimate(payload)
+            if _left(payload):
+                _cut(request)
+            return
+        request.model_used = _answered_by(payload, request.reservation.model)
+        request.estimated = True
+        if not any(counts) and payload["call_type"] in OUTPUT_LIMITS:
+            counts = await asyncio.to_thread(_words, payload["call_type"], kwargs, answer)
+        price = words_cost(info, *counts) if any(counts) else None
+        if price is None:
+            # Nobody can tell what it cost, and nothing is free.
             _charge_all(request)
-        self._end(request_id, request)
+            return
+        self._charge_for(request, counts, from_decimal(price))
 
     async def async_log_failure_event(
         self,
@@ -256,8 +287,8 @@ class Guard(CustomLogger):  # type: ignore[misc]
         request = self._bookkeeper.under_way(_id_in(kwargs))
         payload = kwargs.get("standard_logging_object")
         if request and payload and payload["response_cost"]:
-            _add(request, payload, self._nanos(payload["response_cost"]))
-            request.estimated = True
+            self._add(request, payload)
+            _cut(request)
 
     async def async_post_call_failure_hook(
         self,
@@ -297,8 +328,25 @@ class Guard(CustomLogger):  # type: ignore[misc]
         self._bookkeeper.end(event)
         _write("request", **self._billing.on_wire(event))
 
-    def _nanos(self, cost: float) -> int:
-        return with_markup(from_float(cost), self._settings.markup_percent)
+    def _add(self, request: UnderWay, payload: Mapping[str, Any]) -> None:
+        counts = payload["prompt_tokens"] or 0, payload["completion_tokens"] or 0
+        rate = self._info(payload).get("rate", Decimal(1))
+        self._charge_for(request, counts, from_float(payload["response_cost"] or 0, rate))
+        request.model_used = _answered_by(payload, request.reservation.model)
+
+    def _charge_for(self, request: UnderWay, counts: tuple[int, int], nanos: int) -> None:
+        request.tokens_in += counts[0]
+        request.tokens_out += counts[1]
+        request.cost += with_markup(nanos, self._settings.markup_percent)
+
+    def _info(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is known of the deployment that answered."""
+        return self._infos.get(str(payload["model_id"]), {})
+
+    @cached_property
+    def _infos(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of every deployment, by its id."""
+        return {info["id"]: info for info in _infos(proxy_server.llm_router, self._settings)}
 
 
 def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Reservation:
@@ -320,23 +368,31 @@ def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Rese
             )
 
 
-def _infos(router: litellm.Router, names: set[str]) -> list[Mapping[str, Any]]:
-    """What LiteLLM knows of every deployment of the models, the tenant's own prices included."""
-    infos: list[Mapping[str, Any]] = []
+def _infos(router: litellm.Router, settings: Settings) -> Iterator[Mapping[str, Any]]:
+    """What LiteLLM knows of every deployment, the tenant's own prices included."""
     for deployment in router.get_model_list() or []:
-        if deployment["model_name"] in names:
-            own = deployment["model_info"]
-            known = router.get_deployment_model_info(
-                model_id=own["id"], model_name=deployment["litellm_params"]["model"]
-            )
-            infos.append(
-                {
-                    **(known or {}),
-                    "model": deployment["litellm_params"]["model"],
-                    "request_at_most": own.get("request_at_most"),
-                }
-            )
-    return infos
+        own, model = deployment["model_info"], deployment["litellm_params"]["model"]
+        known = router.get_deployment_model_info(model_id=own["id"], model_name=model)
+        yield {
+            **(known or {}),
+            "id": own["id"],
+            "name": deployment["model_name"],
+            "model": model,
+            "request_at_most": own.get("request_at_most"),
+            # LiteLLM's own prices are in US dollars.
+            "rate": Decimal(1) if own.get("own_price") else settings.billed.usd_rate,
+        }
+
+
+def _could_answer(router: litellm.Router, name: str) -> set[str]:
+    """A model, what it may fall back to, and what that may fall back to."""
+    found = {name}
+    waiting = [name]
+    while waiting:
+        others = set(_fallbacks(router, waiting.pop())) - found
+        found |= others
+        waiting += others
+    return found
 
 
 def _fallbacks(router: litellm.Router, name: str) -> list[str]:
@@ -357,10 +413,25 @@ def _id_in(kwargs: Mapping[str, Any]) -> str:
     return str(metadata.get(_ID, ""))
 
 
-def _add(request: UnderWay, payload: Mapping[str, Any], nanos: int) -> None:
-    request.cost += nanos
-    request.tokens_in += payload["prompt_tokens"] or 0
-    request.tokens_out += payload["completion_tokens"] or 0
+def _answered_by(payload: Mapping[str, Any], asked: str) -> str:
+    """Name of the model that answered: the ids of its deployments begin with it."""
+    return str(payload["model_id"] or "").rpartition("/")[0] or asked
+
+
+def _cut(request: UnderWay) -> None:
+    """The provider had no chance to count; what it thought out of sight is billed all the same."""
+    request.estimated = True
+    if request.thinks:
+        _charge_all(request)
+
+
+def _words(call_type: str, kwargs: Mapping[str, Any], answer: object) -> tuple[int, int]:
+    """Tokens of a prompt and an answer whose provider did not count them; none without words."""
+    prompt = contents({"messages": kwargs.get("input") or kwargs.get("messages")}).text
+    words = words_of(answer)
+    if not words and call_type != "aembedding":
+        return 0, 0
+    return _count(prompt), _count(words)
 
 
 def _charge_all(request: UnderWay) -> None:
@@ -388,6 +459,7 @@ def _is_loaded() -> bool:
     return any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
 
 
+mark_estimates()
 guard = Guard()
 add_routes(
     proxy_server.app,

@@ -4,7 +4,7 @@ A token of a cheap model costs a fraction of a millionth, so cents would not do.
 amount that stays exact everywhere, Redis's scripts included, is 2⁵³: nine million of the currency.
 """
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 
 NANOS = 1_000_000_000
 LARGEST = 2**53
@@ -12,6 +12,9 @@ LARGEST = 2**53
 # A binary float carries 15 digits. Twelve places are less than that for whatever a request costs,
 # and more than a price of a token has, so rounding to them gives the exact product back.
 _PLACES_OF_A_FLOAT = Decimal("1e-12")
+
+# Enough for every place of an amount and of a rate.
+_EXACT = Context(prec=60)
 
 
 def from_wire(amount: object) -> int:
@@ -43,10 +46,20 @@ def for_people(nanos: int) -> str:
     return f"{whole}.{places:<02}"
 
 
-def from_float(cost: float) -> int:
-    """Nanos of what LiteLLM calculated; a part of one counts as one."""
+def from_float(cost: float, rate: Decimal = Decimal(1)) -> int:
+    """Nanos of what LiteLLM calculated; a part of one counts as one.
+
+    Args:
+        cost: in the currency of the price.
+        rate: what one of that is in the currency of the budget.
+    """
     exact = Decimal(cost).quantize(_PLACES_OF_A_FLOAT)
-    return int((exact * NANOS).to_integral_value(ROUND_CEILING))
+    return int(_EXACT.multiply(exact * NANOS, rate).to_integral_value(ROUND_CEILING))
+
+
+def from_decimal(amount: Decimal) -> int:
+    """Nanos; a part of one counts as one."""
+    return int((amount * NANOS).to_integral_value(ROUND_CEILING))
 
 
 def with_markup(nanos: int, percent: Decimal) -> int:

@@ -120,7 +120,8 @@ def dearest(deployments: Iterable[Mapping[str, Any]]) -> Model:
     """One model out of LiteLLM's infos of all its deployments: the highest price of each kind.
 
     An info is what LiteLLM's map knows, with its name there as `key`, the deployment's own as
-    `model`, and what the tenant's file says.
+    `model`, what the tenant's file says, and as `rate` what one of its prices' currency is in the
+    budget's.
     """
     deployments = list(deployments)
     costs: dict[str, Decimal] = {}
@@ -159,10 +160,21 @@ def _thinks(info: Mapping[str, Any]) -> bool:
     return not any("claude" in name.lower() for name in _names(info))
 
 
+def words_cost(info: Mapping[str, Any], tokens_in: int, tokens_out: int) -> Decimal | None:
+    """What words cost at one deployment; None if it has no price for them."""
+    costs = dict(_costs(info))
+    per_in, per_out = (costs.get(f"{way}_cost_per_token") for way in ("input", "output"))
+    if per_in is None or (per_out is None and tokens_out):
+        return None
+    return per_in * tokens_in + (per_out or 0) * tokens_out
+
+
 def _costs(info: Mapping[str, Any]) -> Iterable[tuple[str, Decimal]]:
     # The shortest text of a float is what stands in LiteLLM's price map, exactly.
+    rate = info.get("rate", Decimal(1))
     for name, cost in info.items():
         if isinstance(cost, float | int) and "cost" in name:
-            yield name, Decimal(repr(cost))
+            yield name, Decimal(repr(cost)) * rate
     searches = info.get("search_context_cost_per_query") or {}
-    yield "search", max((Decimal(repr(cost)) for cost in searches.values()), default=Decimal(0))
+    dearest_search = max((Decimal(repr(cost)) for cost in searches.values()), default=Decimal(0))
+    yield "search", dearest_search * rate

@@ -186,6 +186,11 @@ class Deployment(Section):
     weight: int = Field(1, ge=1, le=1000, description="Share of the requests")
     requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
     tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
+    stream_usage: bool = Field(
+        True,
+        description="Whether a stream may be asked for what it used; a server that refuses"
+        " `stream_options` needs false, and its streams are counted here",
+    )
     price: Price | None = Field(
         None,
         description="Needed where LiteLLM does not know the model's price; for a model of images or"

@@ -7,6 +7,7 @@ from tests.billing.client import Billing
 from tests.providers.client import Providers
 
 GRACE = "20s"
+USD_RATE = "0.5"
 PRICE = {"input_per_million": 1, "output_per_million": 2}
 
 
@@ -155,6 +156,8 @@ def gamma(
                 single("cut"),
                 single("free", price=priceless),
                 single("thinker", "openai/gpt-5"),
+                single("known", price=None),
+                single("picky", stream_usage=False),
             ],
             "fallbacks": {"broken": ["claude"]},
             "routing": {"retries": 1, "timeout": "10s", "cooldown": "1s"},
@@ -169,6 +172,8 @@ def gamma(
             "url": f"http://billing-api:{billing.base_url.rpartition(':')[2]}",
             "grace": GRACE,
             "batch": 20,
+            "currency": "EUR",
+            "usd_rate": {"rate": USD_RATE, "as_of": "2026-11-20"},
         },
     }
 

@@ -51,6 +51,10 @@ class Behaviour(BaseModel):
     prompt_tokens: int | None = Field(default=None, ge=0)
     completion_tokens: int | None = Field(default=None, ge=0)
     context_window: int | None = Field(default=None, ge=0)
+    # Whether it says what an answer used.
+    counts: bool = True
+    # Otherwise a stream that is asked for with `stream_options` is an error.
+    takes_stream_options: bool = True
 
 
 class Usage(BaseModel):
@@ -409,13 +413,16 @@ def handler(endpoint: Endpoint) -> Callable[[str, Request], Awaitable[Response]]
         usage = count(endpoint, behaviour, call.body, text)
         if refused := refusal(endpoint.protocol, behaviour, usage.prompt_tokens):
             return refused
+        if "stream_options" in call.body and not behaviour.takes_stream_options:
+            message = "Extra inputs are not permitted: stream_options"
+            return JSONResponse(error(endpoint.protocol, 400, message), 400)
         call.usage = usage
         answer = Answer(call.model, text, usage, call.body)
         if call.stream and endpoint.stream:
             events = played(endpoint.stream(answer), behaviour, call)
             return CuttableResponse(events, media_type="text/event-stream")
         call.answered = not await request.is_disconnected()
-        return JSONResponse(endpoint.plain(answer))
+        return JSONResponse(told(endpoint.plain(answer), behaviour))
 
     return handle
 
@@ -465,15 +472,29 @@ def words(prompt: object) -> int:
 
 async def played(stream: Stream, behaviour: Behaviour, call: Call) -> AsyncIterator[str]:
     for event in stream.opening:
-        yield sse(event)
+        yield sse(told(event, behaviour))
     for number, event in enumerate(stream.chunks):
         await pace(behaviour, number)
-        yield sse(event)
+        yield sse(told(event, behaviour))
     await pace(behaviour, len(stream.chunks))
     for event in stream.closing:
-        yield sse(event)
+        yield sse(told(event, behaviour))
     yield stream.end
     call.answered = True
+
+
+def told(event: Json, behaviour: Behaviour) -> Json:
+    """An event with its counts, or without any."""
+    return event if behaviour.counts else uncounted(event)
+
+
+def uncounted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [uncounted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    counts = ("usage", "usageMetadata")
+    return {name: uncounted(item) for name, item in value.items() if name not in counts}
 
 
 async def pace(behaviour: Behaviour, sent: int) -> None:

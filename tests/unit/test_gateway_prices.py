@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.prices import ANSWER_TOKENS, SEARCHES, WINDOW_TOKENS, Price, Prompt, dearest
+from gateway.prices import (
+    ANSWER_TOKENS,
+    SEARCHES,
+    WINDOW_TOKENS,
+    Price,
+    Prompt,
+    dearest,
+    words_cost,
+)
 
 PLAIN = {"input_cost_per_token": 1e-06, "output_cost_per_token": 4e-06}
 FULL = {
@@ -62,6 +70,35 @@ def test_a_markup_is_on_everything() -> None:
     assert price(FULL, Prompt(tokens=1, searches=True), markup="100").request == (
         SEARCHES * 60_000_000
     )
+
+
+def test_a_price_in_dollars_is_multiplied_by_the_rate() -> None:
+    euros = FULL | {"rate": Decimal("0.86"), "request_at_most": "0.05"}
+    model = dearest([euros])
+    found = model.price(Prompt(tokens=1, searches=True), Decimal(0))
+    assert (found.input, found.output) == (Decimal("1075"), Decimal("4300"))
+    assert found.request == SEARCHES * Decimal("25800000")
+    # What the tenant's file says is in the budget's currency.
+    assert model.request_at_most == 50_000_000
+    both = dearest([euros, PLAIN]).price(Prompt(tokens=1), Decimal(0))
+    assert (both.input, both.output) == (Decimal("1075"), Decimal("4300"))
+
+
+@pytest.mark.parametrize(("info", "expected"), [
+    (PLAIN, "0.000018"),
+    (PLAIN | {"rate": Decimal("0.5")}, "0.000009"),
+    (FULL, "0.000018"),
+    ({"input_cost_per_token": 0, "output_cost_per_token": 0}, "0"),
+    ({"input_cost_per_token": 1e-06}, None),
+    ({"output_cost_per_token": 1e-06}, None),
+    ({}, None),
+])  # fmt: skip
+def test_words_have_a_price_of_their_own(info: dict[str, Any], expected: str | None) -> None:
+    assert words_cost(info, 10, 2) == (None if expected is None else Decimal(expected))
+
+
+def test_a_prompt_alone_needs_no_price_of_an_answer() -> None:
+    assert words_cost({"input_cost_per_token": 1e-06}, 10, 0) == Decimal("0.00001")
 
 
 def test_the_dearest_of_several_deployments_and_fallbacks() -> None:

@@ -61,7 +61,7 @@ def test_a_deployment_says_everything_that_litellm_needs(tmp_path: Path) -> None
             "cache_creation_input_token_cost_above_200k_tokens": 2.5e-06,
             "additional_drop_params": ["service_tier"],
         },
-        "model_info": {"id": "own/1", "allowed_fails": 3},
+        "model_info": {"id": "own/1", "allowed_fails": 3, "own_price": True},
     }
 
 
@@ -71,6 +71,17 @@ def test_a_deployment_says_nothing_that_litellm_knows_better(tmp_path: Path) -> 
         "api_key": "os.environ/PROVIDER_KEY_ANTHROPIC",
         "weight": 1,
     }
+
+
+@pytest.mark.parametrize(("price", "dropped"), [
+    ("", ["stream_options"]),
+    (", price: {input_per_million: 1, output_per_million: 1}", ["service_tier", "stream_options"]),
+])  # fmt: skip
+def test_a_server_is_not_asked_for_what_it_refuses(
+    tmp_path: Path, price: str, dropped: list[str]
+) -> None:
+    text = f"{{model: openai/gpt-4.1, stream_usage: false{price}}}"
+    assert deployment(tmp_path, text)["litellm_params"]["additional_drop_params"] == dropped
 
 
 CACHED = ("cache_read_input_token_cost", "cache_read_input_token_cost_above_200k_tokens")
@@ -103,6 +114,7 @@ def test_what_is_set_aside_is_no_price_and_stays_exact(tmp_path: Path) -> None:
     text = "{model: openai/gpt-image-1, price: {request_at_most: '0.250000001'}}"
     image = deployment(tmp_path, text)
     assert image["model_info"]["request_at_most"] == "0.250000001"
+    assert image["model_info"]["own_price"] is False
     assert set(image["litellm_params"]) == {"model", "api_key", "weight"}
 
 

@@ -61,6 +61,18 @@ def test_a_float_of_litellm_is_the_exact_product_rounded_up(price: Decimal, toke
     assert from_float(float(price) * tokens) == -(-exact // 1)
 
 
+@given(
+    price=st.decimals(0, Decimal("0.001"), places=12),
+    tokens=st.integers(0, 2_000_000),
+    rate=st.decimals("0.000000001", 1_000_000, places=9),
+)
+def test_a_price_in_another_currency_is_the_exact_product_rounded_up(
+    price: Decimal, tokens: int, rate: Decimal
+) -> None:
+    exact = Fraction(price) * tokens * Fraction(rate) * 10**9
+    assert from_float(float(price) * tokens, rate) == -(-exact // 1)
+
+
 def test_a_part_of_a_nano_counts_as_one() -> None:
     assert from_float(1.5e-9) == 2
     assert from_float(0.1 + 0.2) == 300_000_000
