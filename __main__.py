@@ -27,6 +27,8 @@ try:
         end_quietly_on_failure()
         check_docker_host(config.docker_host)
     core = core_keys(config.core, tenant.slug) if config.core else None
+    if core:
+        tenant = tenant.with_currency_of_core(core.currency, core.usd_rate)
     args = TenantStackArgs(
         tenant=tenant, config=config, keys=config.keys_of(tenant, core), images=images
     )

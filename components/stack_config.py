@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from components.litellm_config import provider_key_env
 from images.catalog import Source
 from tenants.file import section
-from tenants.model import Tenant
+from tenants.model import Tenant, UsdRate
 from tenants.problem import in_words, masked
 from tenants.text import matching
 
@@ -139,10 +139,12 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True)
 class CoreKeys:
-    """What a core has made for one tenant."""
+    """What a core has made for one tenant, and what its amounts are in."""
 
     billing: pulumi.Output[str]
     login: pulumi.Output[str]
+    currency: str | None = None
+    usd_rate: UsdRate | None = None
 
 
 def core_keys(stack: str, slug: str) -> CoreKeys:
@@ -174,7 +176,14 @@ def keys_in(outputs: Mapping[str, Any], slug: str, stack: str) -> CoreKeys:
     if not isinstance(billing, str) or not isinstance(login, str):  # Pulumi hands over {} then
         problem = "has another passphrase, so its secrets cannot be read: give both stacks the same"
         raise StackConfigError(_no_core(stack, problem))
-    return CoreKeys(billing=pulumi.Output.secret(billing), login=pulumi.Output.secret(login))
+    rate = known.get("usd_rate")
+    return CoreKeys(
+        billing=pulumi.Output.secret(billing),
+        login=pulumi.Output.secret(login),
+        # A core that was brought up by an earlier version says neither.
+        currency=known.get("currency"),
+        usd_rate=UsdRate.model_validate_json(json.dumps(rate)) if rate else None,
+    )
 
 
 def _unreadable(error: str) -> str:

@@ -508,6 +508,16 @@ class Tenant(Section):
         speaks_two = self.billing and self.billing.contract_version > 1
         return UserId.SUBJECT if of_core and speaks_two else UserId.EMAIL
 
+    def with_currency_of_core(self, currency: str | None, usd_rate: UsdRate | None) -> "Tenant":
+        """The same tenant with what its file leaves to the core."""
+        if not self.billing:
+            return self
+        ours = self.billing.currency or currency
+        # A rate is one to the core's own currency.
+        rate = self.billing.usd_rate or (usd_rate if ours == currency else None)
+        billing = self.billing.model_copy(update={"currency": ours, "usd_rate": rate})
+        return self.model_copy(update={"billing": billing})
+
     @field_validator("slug")
     @classmethod
     def _is_no_core(cls, slug: str) -> str:

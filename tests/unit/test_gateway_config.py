@@ -9,7 +9,7 @@ from components.gateway_config import gateway_config
 from gateway.settings import Settings, api_key_env
 from ops.compose import CONTAINER
 from ops.record import Recording
-from tenants.model import Tenant
+from tenants.model import Tenant, UsdRate
 from tests.unit.conftest import ACME, load_acme
 
 MODELS = """\
@@ -170,3 +170,28 @@ def test_answers_are_kept_as_long_as_the_file_says(
 ) -> None:
     found = gateway_config(load_acme(tmp_path, f"{ACME}{text}"))
     assert found.cache_ttl_seconds == seconds
+
+
+RATE = UsdRate.model_validate_json('{"rate": "0.86", "as_of": "2026-11-20"}')
+
+
+@pytest.mark.parametrize(("billing", "currency", "rate"), [
+    ("{}", "EUR", "0.86"),
+    ("{currency: EUR}", "EUR", "0.86"),
+    ("{currency: EUR, usd_rate: {rate: 0.9, as_of: 2026-11-21}}", "EUR", "0.9"),
+    ("{usd_rate: {rate: 0.9, as_of: 2026-11-21}}", "EUR", "0.9"),
+    # The core's rate is not one to this currency.
+    ("{currency: CHF}", "CHF", "1"),
+    ("{currency: CHF, usd_rate: {rate: 0.8, as_of: 2026-11-21}}", "CHF", "0.8"),
+])  # fmt: skip
+def test_what_the_file_leaves_out_about_money_is_the_cores(
+    tmp_path: Path, billing: str, currency: str, rate: str
+) -> None:
+    tenant = load_acme(tmp_path, f"{ACME}billing: {billing}\n").with_currency_of_core("EUR", RATE)
+    found = gateway_config(tenant).billed
+    assert (found.currency, str(found.usd_rate)) == (currency, rate)
+
+
+def test_a_tenant_without_budgets_takes_nothing_of_a_core(tmp_path: Path) -> None:
+    tenant = load_acme(tmp_path, ACME)
+    assert tenant.with_currency_of_core("EUR", RATE) == tenant

@@ -1,5 +1,6 @@
 """A stack's config: what it changes in what is declared, and what is said about a bad one."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from components.stack_config import (
     LOCAL_DOCKER,
+    CoreKeys,
     StackConfig,
     StackConfigError,
     docker_hosts,
@@ -230,6 +232,24 @@ def test_a_core_that_gives_no_keys(outputs: Mapping[str, Any], problem: str) -> 
         keys_in(outputs, "acme", CORE)
     told = str(raised.value).partition("cloudfreedom:core: ")[2]
     assert told == f"the core {CORE} {problem}{ELSEWHERE}"
+
+
+@pytest.mark.parametrize(("more", "currency", "rate"), [
+    ({}, None, None),
+    ({"currency": "USD", "usd_rate": None}, "USD", None),
+    ({"currency": "EUR", "usd_rate": {"rate": "0.86", "as_of": "2026-11-20"}}, "EUR", "0.86"),
+])  # fmt: skip
+def test_a_core_says_what_its_amounts_are_in(
+    more: Mapping[str, Any], currency: str | None, rate: str | None
+) -> None:
+    outputs = {"tenants": {"acme": {"billing_key": "key", "login_secret": "secret", **more}}}
+
+    async def keys() -> CoreKeys:  # secrets need a loop
+        return keys_in(outputs, "acme", CORE)
+
+    found = asyncio.run(keys())
+    assert found.currency == currency
+    assert (str(found.usd_rate.rate) if found.usd_rate else None) == rate
 
 
 def test_a_rotation_that_is_left_out_is_the_first(demo: Recording) -> None:
