@@ -19,6 +19,7 @@ from images.catalog import ImageError, Source
 from ops import demo as demo_tenant
 from ops.agreement import disagreements
 from ops.compose import ExportError
+from ops.demo_data import OthersDataError
 from ops.doctor import Finding, examine, examine_core
 from ops.export import export as export_stack
 from ops.files import FileError, read_config
@@ -42,6 +43,7 @@ _FOR_PEOPLE = (
     StackConfigError,
     WayError,
     demo_tenant.DemoError,
+    OthersDataError,
 )
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from images.build import build_missing
 from images.catalog import Catalog, Source, load_catalog
+from ops.demo_data import DemoData
 from ops.doctor import Stack
 from ops.keys import given_keys
 from ops.tools import (
@@ -32,6 +33,7 @@ from ops.way import Tool, Way
 STACK = "demo"
 FOLDER = ROOT / ".cloudfreedom"
 _PULUMI, _COMPOSE = FOLDER / STACK / "pulumi", FOLDER / STACK / "compose"
+_RECORD = FOLDER / STACK / "volumes.json"
 _REGISTRY_SECONDS = 5
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -47,47 +49,57 @@ def demo() -> None:
 
     Raises:
         DemoError: something it needs is missing.
+        OthersDataError: the Docker host has the data of another demo.
         WayError: Pulumi or Compose failed.
     """
+    data = DemoData(_RECORD)
     with _step(1, "Docker engine"):
         client = _engine()
     with _step(2, "Images"):
         source = _images(client)
     with _step(3, "Pulumi"):
         tool = _tool()
+    data.refuse_others(client, in_use=_is_in_use())
     settings = {"images": source, "dockerHost": docker_address()}
     with _step(4, "Core"):
         core = _stack(tool, CORE, settings | {"hostGateway": host_gateway(client)})
-        core.up()
+        core.up(refresh=True)
     with _step(5, "Tenant"):
         made, keys = tool.joined(STACK, core)
         tenant = _stack(tool, ROOT, settings | made, given_keys() | keys)
-        tenant.up()
+        tenant.up(refresh=True)
+    data.remember(client)
     _show(tool, core, tenant)
 
 
 def clean() -> None:
     """Take the demo down, stop the engine if it is the demo's, and keep the data."""
     client = answering_engine()
+    data = DemoData(_RECORD)
     if client and (tool := _tool_in_use()):
         _stack(tool, ROOT).down()
         _stack(tool, CORE).down()
+    elif client:
+        data.refuse_others(client, in_use=False)
     running = [container.name for container in client.containers.list()] if client else []
     if engine_is_ours() and not running:
         _engine_tool("stop")
         delete = f"{ENGINE.relative_to(ROOT)} remove"
     else:
-        parts = ("demo-postgres", "demo-redis", "demo-openwebui", "core-pocketbase")
-        delete = f"docker volume rm {' '.join(parts)}"
+        delete = data.deletion(client) if client else ""
     _console.print("The demo is down and its data is kept. To delete the data as well:")
-    _console.print(f"  {delete} && rm -rf {FOLDER.name}")
+    _console.print(f"  {' && '.join(filter(None, [delete, f'rm -rf {FOLDER.name}/{STACK}']))}")
 
 
 def stack_of(stack: str, address: str, *, core: bool = False) -> Stack:
     """What the doctor is told of a stack: the demo's own is brought up by `make demo`."""
     told = Stack.of_pulumi(stack, address, core=core)
-    demo_is_here = stack == STACK and (_PULUMI.exists() or _COMPOSE.exists())
-    return replace(told, up="make demo", mend="make demo") if demo_is_here else told
+    is_demo = stack == STACK and _is_in_use()
+    return replace(told, up="make demo", mend="make demo") if is_demo else told
+
+
+def _is_in_use() -> bool:
+    return _PULUMI.exists() or _COMPOSE.exists()
 
 
 @contextmanager
@@ -201,7 +213,7 @@ def _tool_in_use() -> Tool | None:
 def _show(tool: Tool, core: Way, tenant: Way) -> None:
     shared, outputs = core.outputs(), tenant.outputs()
     people = "\n".join(
-        f"         {email} with the password {password}"
+        f"         {email} with the first password {password}"
         for email, password in shared["people"].items()
     )
     look = f"less {_COMPOSE.relative_to(ROOT)}/cloudfreedom/compose.yaml"
@@ -215,6 +227,7 @@ def _show(tool: Tool, core: Way, tenant: Way) -> None:
   Chat   {outputs["openwebui_url"]}
          Continue with PocketBase as one of
 {people}
+         (the first: whoever changed it uses their own)
   Portal {shared["portal_url"]}
          with the same logins: Ada sets budgets, Ben's is small
   API    {outputs["litellm_url"]}/docs

@@ -35,10 +35,14 @@ class Way(ABC):
     stack: str
     project: str
 
-    def up(self) -> None:
-        """Bring it to what its file says; returns when all of it is ready."""
+    def up(self, *, refresh: bool = False) -> None:
+        """Bring it to what its file says; returns when all of it is ready.
+
+        Args:
+            refresh: look at what is there first, so that what was stopped or removed comes back.
+        """
         self.prepare()
-        self.apply()
+        self.apply(refresh=refresh)
 
     @abstractmethod
     def prepare(self) -> None:
@@ -49,8 +53,11 @@ class Way(ABC):
         """
 
     @abstractmethod
-    def apply(self) -> None:
+    def apply(self, *, refresh: bool = False) -> None:
         """Bring it to what was prepared; returns when all of it is ready.
+
+        Args:
+            refresh: see `up`.
 
         Raises:
             WayError: it did not work.
@@ -93,9 +100,10 @@ class PulumiWay(Way):
         self._folder, self._settings, self._keys = folder, settings, keys
         self._pulumi, self._root = pulumi, root
 
-    def apply(self) -> None:
+    def apply(self, *, refresh: bool = False) -> None:
         """See `Way.apply`."""
-        self._run("up", "--yes", "--skip-preview", "--suppress-outputs")
+        first = ["--refresh"] if refresh else []
+        self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *first)
 
     def down(self) -> None:
         """See `Way.down`."""
@@ -192,7 +200,7 @@ class ComposeWay(Way):
             keys=self._keys,
         )
 
-    def apply(self) -> None:
+    def apply(self, *, refresh: bool = False) -> None:  # noqa: ARG002 - Compose always looks
         """See `Way.apply`."""
         timeout = str(self._exported.wait_seconds)
         try:
