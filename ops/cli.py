@@ -21,9 +21,11 @@ from ops.agreement import disagreements
 from ops.compose import ExportError
 from ops.demo_data import OthersDataError
 from ops.doctor import Finding, examine, examine_core
+from ops.export import carry_back
 from ops.export import export as export_stack
 from ops.files import FileError, read_config
 from ops.keys import given_keys
+from ops.state import StateError
 from ops.tools import CORE, ROOT, shown_compose
 from ops.way import WayError
 from tenants.loader import load, load_all
@@ -44,6 +46,7 @@ _FOR_PEOPLE = (
     WayError,
     demo_tenant.DemoError,
     OthersDataError,
+    StateError,
 )
 
 
@@ -124,8 +127,14 @@ def export(
     to: Annotated[Path, typer.Option(help="Folder of the Compose project")],
     images: Annotated[Source | None, typer.Option(help="Instead of the stack's own")] = None,
     core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
+    values: Annotated[
+        typer.FileText | None,
+        typer.Option(help="What `pulumi stack export --show-secrets` printed; - is the input"),
+    ] = None,
 ) -> None:
     """Write a tenant as a Compose project; the secrets that are there stay the same.
+
+    Those of a tenant that Pulumi made are taken over with `--values`.
 
     Keys come from variables: CLOUDFREEDOM_PROVIDER_KEY_OPENAI, CLOUDFREEDOM_BILLING_KEY,
     CLOUDFREEDOM_LOGIN_SECRET. A core needs none.
@@ -137,7 +146,36 @@ def export(
             folder=to,
             settings={"images": images} if images else {},
             keys={} if core else given_keys(),
+            state=values.read() if values else "",
         )
         wait = f"--wait --wait-timeout {exported.wait_seconds}"
         up = f"{shown_compose()} up --detach {wait}"
         typer.echo(f"cd {quote(str(exported.folder))} && {up}")
+
+
+@app.command(name="import")
+def import_(
+    stack: Annotated[str, typer.Argument(help="Name of the file and stack")],
+    exported: Annotated[Path, typer.Option("--from", help="Folder of the Compose project")],
+    core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
+) -> None:
+    """Give a new stack of Pulumi the secrets and volumes of an export.
+
+    It reads the state of the new stack, and writes it with what it needs:
+    `pulumi stack export | cloudfreedom import acme --from DIR | pulumi stack import`.
+    Keys come from variables, as for an export.
+    """
+    if sys.stdin.isatty() or sys.stdout.isatty():
+        sys.exit(
+            "It prints secrets: pulumi stack export | cloudfreedom import … | pulumi stack import"
+        )
+    with _told_to_people():
+        typer.echo(
+            carry_back(
+                stack,
+                root=CORE if core else ROOT,
+                folder=exported,
+                keys={} if core else given_keys(),
+                state=sys.stdin.read(),
+            )
+        )

@@ -84,7 +84,7 @@ def _in_words(said: str) -> str:
         return said
     wrong = {
         "loaded": "the budget guard is not loaded",
-        "redis": "Redis does not answer",
+        "redis": "Redis",
         "billing": "the Billing API",
     }
     parts = [_part(wrong[name], value) for name, value in found.items() if name in wrong]

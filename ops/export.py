@@ -8,9 +8,10 @@ from typing import Any
 
 from components.stack_config import SECRET_KEYS
 from ops.compose import compose_project
-from ops.files import read_config, read_yaml, write_private, write_yaml
+from ops.files import FileError, read_config, read_yaml, write_private, write_yaml
 from ops.keys import nested
-from ops.record import record
+from ops.record import Recording, record
+from ops.state import filled, values_of
 from ops.values import ValueFile
 
 _ONLY_PULUMIS = {*SECRET_KEYS, "core"}
@@ -36,6 +37,7 @@ def export(
     folder: Path,
     settings: Mapping[str, str],
     keys: Mapping[str, str],
+    state: str = "",
 ) -> Exported:
     """Export what `stack` is to `folder`, keeping the secrets that are there.
 
@@ -45,31 +47,73 @@ def export(
         folder: made if it is missing.
         settings: config of the stack that wins over its file, such as `images`.
         keys: secret config of the stack, by path.
+        state: of Pulumi's stack, whose generated secrets are taken over.
 
     Raises:
         pulumi.RunError: the tenant or its config cannot be used.
         ExportError: it says something that Compose cannot.
         FileError: the stack's file cannot be read.
+        StateError: the state has no secrets.
     """
-    project_name = str(read_yaml(root / "Pulumi.yaml")["name"])
-    config = _config(root / f"Pulumi.{stack}.yaml", project_name) | dict(settings)
-    secret = nested(keys)
-    folder.mkdir(parents=True, exist_ok=True)
     values = ValueFile(folder / "values.json")
-    recording = record(
-        stack,
-        project=project_name,
-        config={key: _handed_over(value) for key, value in (config | secret).items()},
-        secret_keys=list(secret),
-        values=values,
-        program=root / "__main__.py",
-    )
-    project = compose_project(f"{project_name}-{stack}", recording)
+    if state:
+        values.take(values_of(state))
+    recording = _recorded(stack, root=root, settings=settings, keys=keys, values=values)
+    project = compose_project(f"{_project(root)}-{stack}", recording)
+    folder.mkdir(parents=True, exist_ok=True)
     values.save()
     write_private(folder / ".env", _env_file(project.environment))
     write_private(folder / "outputs.json", json.dumps(recording.outputs, indent=2) + "\n")
     write_yaml(folder / "compose.yaml", project.file)
     return Exported(folder, project.wait_seconds)
+
+
+def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str], state: str) -> str:
+    """The state of a new stack of Pulumi with the secrets and volumes of an export in it.
+
+    Args:
+        stack: the name of its file, and of its Pulumi stack.
+        root: the Pulumi project's folder.
+        folder: that it was exported to.
+        keys: secret config of the stack, by path.
+        state: what `pulumi stack export` printed of the new stack.
+
+    Raises:
+        pulumi.RunError: the tenant or its config cannot be used.
+        FileError: nothing was exported there, or the stack's file cannot be read.
+        StateError: the stack is not new.
+    """
+    path = folder / "values.json"
+    if not path.exists():
+        raise FileError(f"{path}: there is no such file: the folder of an export has one")
+    values = ValueFile(path)
+    recording = _recorded(stack, root=root, settings={}, keys=keys, values=values)
+    return filled(state, recording, values.by_name(), stack=stack, project=_project(root))
+
+
+def _recorded(
+    stack: str,
+    *,
+    root: Path,
+    settings: Mapping[str, str],
+    keys: Mapping[str, str],
+    values: ValueFile,
+) -> Recording:
+    project = _project(root)
+    config = _config(root / f"Pulumi.{stack}.yaml", project) | dict(settings)
+    secret = nested(keys)
+    return record(
+        stack,
+        project=project,
+        config={key: _handed_over(value) for key, value in (config | secret).items()},
+        secret_keys=list(secret),
+        values=values,
+        program=root / "__main__.py",
+    )
+
+
+def _project(root: Path) -> str:
+    return str(read_yaml(root / "Pulumi.yaml")["name"])
 
 
 def _config(path: Path, project: str) -> dict[str, Any]:

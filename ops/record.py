@@ -13,7 +13,7 @@ from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
 from pulumi.runtime.settings import ROOT
 
 # How the SDK marks a secret on the wire (`pulumi.runtime.rpc`).
-_MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+MARK, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 
 
 class Secret(str):
@@ -169,7 +169,7 @@ def _plain(message: struct_pb2.Struct) -> dict[str, Any]:
 
 def _unwrapped(value: Any, *, secret: bool) -> Any:
     if isinstance(value, dict):
-        if value.get(_MARK) == _SECRET:
+        if value.get(MARK) == SECRET:
             return _unwrapped(value["value"], secret=True)
         return {key: _unwrapped(item, secret=secret) for key, item in sorted(value.items())}
     if isinstance(value, list):

@@ -26,6 +26,14 @@ class ValueFile:
             self._values[name] = kept
         return str(kept["hex"])
 
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Use these from now on, which another file of this kind would hold."""
+        self._values |= values
+
+    def by_name(self) -> dict[str, str]:
+        """All values, in hexadecimal."""
+        return {name: str(value["hex"]) for name, value in self._values.items()}
+
     def save(self) -> None:
         """Write all values, before anything is made with them."""
         write_private(self._path, json.dumps(self._values, indent=2, sort_keys=True) + "\n")
