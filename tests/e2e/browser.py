@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, Request, expect, sync_playwright
 
 from ops.tools import ROOT
 
@@ -29,15 +29,20 @@ _CHANGED = "before => [...document.querySelectorAll('.chat-assistant')].at(-1)?.
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A real, headless browser."""
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        yield browser
+        browser.close()
+
+
+def launched(playwright: Playwright, *arguments: str) -> Browser:
+    """The same for whoever closes it, with arguments of its own."""
     found = subprocess.run(
         [ROOT / "tools" / "chromium"], check=True, text=True, capture_output=True
     )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found.stdout.strip().splitlines()[-1], args=_ARGUMENTS
-        )
-        yield browser
-        browser.close()
+    return playwright.chromium.launch(
+        executable_path=found.stdout.strip().splitlines()[-1], args=[*_ARGUMENTS, *arguments]
+    )
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,11 @@ class Person:
     dropped: list[str]
 
     @classmethod
-    def at(cls, browser: Browser, chat: str) -> Self:
-        page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    def at(cls, browser: Browser, chat: str, *, ignore_https_errors: bool = False) -> Self:
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800}, ignore_https_errors=ignore_https_errors
+        )
+        page = context.new_page()
         page.set_default_timeout(SECONDS * 1000)
         expect.set_options(timeout=SECONDS * 1000)
         dropped: list[str] = []
