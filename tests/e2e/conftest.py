@@ -167,17 +167,28 @@ def project(way_name: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def tenants(
+def alpha_tenant(
     engine: DockerClient, providers: Providers, way_name: str, project: Project
-) -> Iterator[Pair]:
-    mark = secrets.token_hex(3)
-    ports = free_ports(4)
-    files = [
-        alpha(f"a{mark}", chat=ports[0], api=ports[1], providers=providers),
-        beta(f"b{mark}", chat=ports[2], api=ports[3]),
-    ]
-    with running(engine, project, way_name, files) as up:
-        yield Pair(*up)
+) -> Iterator[Running]:
+    """The tenant that has providers."""
+    chat, api = free_ports(2)
+    file = alpha(f"a{secrets.token_hex(3)}", chat=chat, api=api, providers=providers)
+    with running(engine, project, way_name, [file]) as up:
+        yield up[0]
+
+
+@pytest.fixture(scope="session")
+def beta_tenant(engine: DockerClient, way_name: str, project: Project) -> Iterator[Running]:
+    """The tenant that has the demonstration model."""
+    chat, api = free_ports(2)
+    file = beta(f"b{secrets.token_hex(3)}", chat=chat, api=api)
+    with running(engine, project, way_name, [file]) as up:
+        yield up[0]
+
+
+@pytest.fixture(scope="session")
+def tenants(alpha_tenant: Running, beta_tenant: Running) -> Pair:
+    return Pair(alpha_tenant, beta_tenant)
 
 
 @pytest.fixture(scope="session")
@@ -235,13 +246,3 @@ def remove(tenant: Running) -> None:
     tenant.way.down()
     for volume in tenant.engine.volumes.list(filters={"label": f"{TENANT}={tenant.slug}"}):
         volume.remove()
-
-
-@pytest.fixture
-def alpha_tenant(tenants: Pair) -> Running:
-    return tenants.alpha
-
-
-@pytest.fixture
-def beta_tenant(tenants: Pair) -> Running:
-    return tenants.beta
