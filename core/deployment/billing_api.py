@@ -32,6 +32,7 @@ class BillingApi(pulumi.ComponentResource):
                 "pocketbase_password": secrets.services,
                 "operator_key": secrets.operator_key,
                 "tenant_keys": secrets.tenant_keys,
+                "previous_tenant_keys": secrets.previous_tenant_keys,
                 "first_passwords": secrets.first_passwords,
             },
             limits=core.billing,

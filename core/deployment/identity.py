@@ -30,6 +30,7 @@ class Identity(pulumi.ComponentResource):
             secrets={
                 "pocketbase_password": secrets.services,
                 "client_secrets": secrets.client_secrets,
+                "previous_client_secrets": secrets.previous_client_secrets,
                 "storage_key": secrets.storage_key,
             },
             limits=core.identity,

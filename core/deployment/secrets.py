@@ -3,6 +3,7 @@
 import pulumi
 
 from components.secrets import secret
+from core.deployment.first_password import readable
 from core.deployment.stack_config import Rotation
 from core.model import Core
 
@@ -16,7 +17,9 @@ class CoreSecrets(pulumi.ComponentResource):
         operator_key: key of the provisioning interface.
         storage_key: encrypts the signing keys where they are kept.
         tenant_keys: at the Billing API, by tenant.
+        previous_tenant_keys: those before, which count until the tenant comes with the new one.
         client_secrets: at the identity provider, by tenant.
+        previous_client_secrets: those before, likewise.
         first_passwords: by e-mail.
     """
 
@@ -34,7 +37,26 @@ class CoreSecrets(pulumi.ComponentResource):
         self.services = made("services", rotation.pocketbase)
         self.operator_key = made("operator-key", rotation.tenants)
         self.storage_key = made("storage-key", protect=True)
-        self.tenant_keys = {slug: made(f"key-{slug}", rotation.tenants) for slug in slugs}
-        self.client_secrets = {slug: made(f"client-{slug}", rotation.tenants) for slug in slugs}
-        self.first_passwords = {email: made(f"password-{email}") for email in people}
+
+        def newest(kind: str) -> dict[str, pulumi.Output[str]]:
+            return {slug: of(kind, slug, rotation.generation(slug)) for slug in slugs}
+
+        def previous(kind: str) -> dict[str, pulumi.Output[str]]:
+            generations = {slug: rotation.generation(slug) - 1 for slug in slugs}
+            return {
+                slug: of(kind, slug, generation)
+                for slug, generation in generations.items()
+                if generation and slug not in rotation.now
+            }
+
+        def of(kind: str, slug: str, generation: int) -> pulumi.Output[str]:
+            # Each generation is a resource of its own, so that two can be there together.
+            number = generation if generation > 1 else ""
+            return made(f"{kind}{number}-{slug}", generation)
+
+        self.tenant_keys, self.previous_tenant_keys = newest("key"), previous("key")
+        self.client_secrets, self.previous_client_secrets = newest("client"), previous("client")
+        self.first_passwords = {
+            email: made(f"password-{email}").apply(readable) for email in people
+        }
         self.register_outputs({})

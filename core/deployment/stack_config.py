@@ -20,6 +20,33 @@ class Rotation(Section):
     tenants: Turn = Field(
         1, description="Keys and secrets of all tenants, and the operator's: `up` each of them, too"
     )
+    tenant_keys: dict[str, Turn] = Field(
+        {}, description="Key and secret of one tenant, by its slug: `up` it, too"
+    )
+    now: list[str] = Field(
+        [],
+        description="Tenants whose keys before the last rotation stop at once, since they leaked;"
+        " else they count until the tenant comes with the new ones",
+    )
+
+    def generation(self, slug: str) -> int:
+        """Which key and secret of a tenant is the newest, from 1."""
+        return self.tenants + self.tenant_keys.get(slug, 1) - 1
+
+    def check_tenants(self, core: Core) -> None:
+        """Refuse tenants that the core does not have.
+
+        Raises:
+            StackConfigError: with the first one.
+        """
+        known = [tenant.slug for tenant in core.tenants]
+        for name, slugs in (("tenantKeys", self.tenant_keys), ("now", self.now)):
+            for slug in slugs:
+                if slug not in known:
+                    raise StackConfigError(
+                        f"cloudfreedom-core:rotation.{name}: the core has no tenant {slug!r};"
+                        f" it has {', '.join(known) or 'none'}"
+                    )
 
 
 class CoreConfig(Deployment):
@@ -33,11 +60,13 @@ class CoreConfig(Deployment):
     )
 
     def check(self, core: Core, stack: str) -> None:
-        """See to it that the core's two ways in are two addresses.
+        """See to it that the config fits the core.
 
         Raises:
-            StackConfigError: people and containers would reach it at the same one.
+            StackConfigError: people and containers would reach the core at the same address, or
+                the config names a tenant that the core does not have.
         """
+        self.rotation.check_tenants(core)
         if core.bind == self.host_gateway:
             raise StackConfigError(
                 f"core/{stack}.yaml: bind = {core.bind}: the containers' way to the Docker host"

@@ -68,11 +68,16 @@ class Settings(_Told):
 
 
 class BillingSecrets(_Told):
-    """Secrets of the Billing API: keys by tenant, first passwords by e-mail."""
+    """Secrets of the Billing API: keys by tenant, first passwords by e-mail.
+
+    Attributes:
+        previous_tenant_keys: they count until the tenant comes with the new one.
+    """
 
     pocketbase_password: str
     operator_key: str
     tenant_keys: dict[str, str]
+    previous_tenant_keys: dict[str, str] = {}
     first_passwords: dict[str, str]
 
 
@@ -81,11 +86,13 @@ class IdentitySecrets(_Told):
 
     Attributes:
         client_secrets: of the tenants' Open WebUIs, by tenant.
+        previous_client_secrets: they count until the tenant comes with the new one.
         storage_key: 32 bytes in hexadecimal; encrypts the signing keys where they are kept.
     """
 
     pocketbase_password: str
     client_secrets: dict[str, str]
+    previous_client_secrets: dict[str, str] = {}
     storage_key: str
 
 

@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from core.services.credentials import Credentials
 from core.services.forms import ForgedFormError, RepeatedFieldError
 from core.services.identity import exchange
 from core.services.identity import routes as identity
@@ -47,6 +48,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     told, secrets = settings(), identity_secrets()
     async with PocketBase(told.pocketbase_url, secrets.pocketbase_password) as pocketbase:
         app.state.pocketbase = pocketbase
+        app.state.credentials = Credentials(
+            "newest_secret", secrets.client_secrets, secrets.previous_client_secrets
+        )
         yield
 
 
@@ -68,7 +72,7 @@ async def _explain(request: Request, error: PageError) -> Response:
 
 async def _forged(request: Request, _: ForgedFormError) -> Response:
     here = request.url
-    back = f"{here.path}?{here.query}" if here.path == "/login" else "/"
+    back = f"{here.path}?{here.query}" if here.path in ("/login", "/password") else "/"
     return _error(request, 403, "forged_form", back=back)
 
 

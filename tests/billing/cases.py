@@ -48,7 +48,7 @@ class ContractCases:
         assert (last["allowed"], last["status"]) == (True, "ok")
 
         api.log(api.event(ann, cost_total="0.000000001"))
-        spent = api.check(ann).json()
+        spent = api.check(ann, cost_estimate="0.000000001").json()
         assert (spent["allowed"], spent["status"]) == (False, "exceeded")
 
         api.log(api.event(ann, cost_total="1"))

@@ -25,11 +25,18 @@ class Company:
         return self.superuser.user(self.tenant, f"{name}-{secrets.token_hex(3)}", **fields)
 
     def budget(self, user: str, amount: int, period: str = "month") -> Record:
+        """Of a person, by e-mail, or an account, by name."""
         return self.superuser.budget(self.tenant, user, amount, period)
 
     def budgets(self) -> dict[str, tuple[int, str]]:
+        """By e-mail of a person, or by name of an account."""
+        people = self.superuser.list("users", "tenant = {id}", id=self.tenant["id"])
+        emails = {str(person["id"]): str(person["email"]) for person in people}
         records = self.superuser.list("budgets", "tenant = {id}", id=self.tenant["id"])
-        return {record["user"]: (record["amount"], record["period"]) for record in records}
+        return {
+            str(emails.get(record["user"], record["user"])): (record["amount"], record["period"])
+            for record in records
+        }
 
     def use(self, user: str, cost: int, **fields: object) -> Record:
         """Log a request of somebody."""

@@ -83,13 +83,20 @@ class Superuser:
         }
         return self.create("users", tenant=tenant["id"], **(person | fields))
 
+    def key(self, tenant: Record, user: str) -> str:
+        """Under which somebody's budget and usage is kept: a person's id, or the name itself."""
+        values = {"t": tenant["id"], "u": user.lower()}
+        found = self.list("users", "tenant = {t} && email = {u}", **values)
+        return str(found[0]["id"]) if found else user
+
     def budget(self, tenant: Record, user: str, amount: int, period: str = "month") -> Record:
-        """An amount in nanos."""
-        return self.create("budgets", tenant=tenant["id"], user=user, amount=amount, period=period)
+        """An amount in nanos, for a person by e-mail, or an account by name."""
+        key = self.key(tenant, user)
+        return self.create("budgets", tenant=tenant["id"], user=key, amount=amount, period=period)
 
     def used(self, tenant: Record, user: str) -> int:
         """Nanos."""
-        values = {"t": tenant["id"], "u": user}
+        values = {"t": tenant["id"], "u": self.key(tenant, user)}
         [balance] = self.list("balances", "tenant = {t} && user = {u}", **values)
         return int(balance["used"])
 

@@ -90,7 +90,10 @@ def stored(superuser: Superuser) -> Stored:
 
 
 def logs(superuser: Superuser, user: str) -> list[Record]:
-    return superuser.list("usage_logs", "user = {user}", sort="@rowid", user=user)
+    """Of a person, by e-mail, or an account, by name."""
+    people = superuser.list("users", "email = {user}", user=user)
+    key = people[0]["id"] if people else user
+    return superuser.list("usage_logs", "user = {key}", sort="@rowid", key=key)
 
 
 class TestContract(ContractCases):
@@ -322,7 +325,7 @@ def test_the_first_people_are_there_and_stay_as_they_become(
     assert api.check(email).json()["budget"]["total"] == "5"
 
     [person] = superuser.list("users", "email = {email}", email=email)
-    [budget] = superuser.list("budgets", "user = {email}", email=email)
+    [budget] = superuser.list("budgets", "user = {id}", id=person["id"])
     [tenant] = superuser.list("tenants", "slug = 'blue'")
     assert (person["role"], person["verified"]) == ("admin", True)
     superuser.update("users", person, role="user", name="Else")

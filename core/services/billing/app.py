@@ -9,10 +9,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from core.services.billing import budgets, keys, provisioning
-from core.services.billing.contract import ApiError, check_in, not_understood, usage_in
+from core.services.billing import backups, budgets, keys, provisioning
+from core.services.billing.contract import (
+    ApiError,
+    check_currency,
+    check_in,
+    not_understood,
+    usage_in,
+)
 from core.services.billing.seed import seed
 from core.services.billing.usage import UsageLog
+from core.services.credentials import Credentials
 from core.services.pocketbase import (
     AwayError,
     NotFoundError,
@@ -41,6 +48,7 @@ def create() -> FastAPI:
     )
     app.include_router(router)
     app.include_router(provisioning.router)
+    app.include_router(backups.router)
     for kind in (ApiError, RequestValidationError, HTTPException, PocketBaseError, Exception):
         app.add_exception_handler(kind, _answer)
     return app
@@ -48,8 +56,9 @@ def create() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    password = billing_secrets().pocketbase_password
-    async with PocketBase(settings().pocketbase_url, password) as pocketbase:
+    told = billing_secrets()
+    app.state.credentials = Credentials("newest_key", told.tenant_keys, told.previous_tenant_keys)
+    async with PocketBase(settings().pocketbase_url, told.pocketbase_password) as pocketbase:
         app.state.pocketbase = pocketbase
         app.state.usage_log = UsageLog(pocketbase)
         seeding = asyncio.create_task(seed(pocketbase))
@@ -67,9 +76,10 @@ async def health(request: Request) -> Response:
 @router.post("/api/check-budget")
 async def check_budget(request: Request) -> Response:
     """What a person may still spend."""
-    tenant = keys.tenant_of(request)
+    tenant = await keys.tenant_of(request)
     asked = check_in(await _body(request))
     keys.check_tenants(tenant, {asked.tenant_id})
+    check_currency(settings().currency, [asked])
     status, answer = await budgets.check(request.app.state.pocketbase, asked)
     return JSONResponse(answer, status)
 
@@ -77,10 +87,11 @@ async def check_budget(request: Request) -> Response:
 @router.post("/api/log-usage")
 async def log_usage(request: Request) -> Response:
     """What was used."""
-    tenant = keys.tenant_of(request)
+    tenant = await keys.tenant_of(request)
     given = usage_in(await _body(request))
     events = given if isinstance(given, list) else [given]
     keys.check_tenants(tenant, {event.tenant_id for event in events})
+    check_currency(settings().currency, events)
     return JSONResponse(await request.app.state.usage_log.add(given))
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from core.services.billing import payers
 from core.services.billing.contract import LARGEST_AMOUNT, Check
+from core.services.billing.payers import Payer
 from core.services.pocketbase import PocketBase, Record
 from core.services.settings import settings
-from gateway.money import for_people, to_wire
+from gateway.money import for_people, from_wire, to_wire
 
 LONGEST_USER = 255
 """Characters of a user in PocketBase."""
@@ -43,45 +45,53 @@ class Balance:
 async def check(pocketbase: PocketBase, asked: Check) -> tuple[int, dict[str, Any]]:
     """Status and body of the answer."""
     if 0 < len(asked.user_id) <= LONGEST_USER:
-        if balance := await _balance(pocketbase, asked):
-            return 200, _verdict(*_words(balance), balance)
-        if await _is_known(pocketbase, asked):
+        payer = await payers.find(
+            pocketbase, asked.tenant_id, asked.user_id, subject=asked.user_subject
+        )
+        balance = None if payer.is_gone else await _balance(pocketbase, asked.tenant_id, payer)
+        if balance:
+            return 200, _spendable(balance, asked)
+        if payer.email:
             words = f"{asked.user_id} has no budget. Ask your administrator for one."
             return 200, _verdict("no_budget", words)
     return 404, _verdict("unknown_user", f"{asked.user_id} is not known to the billing.")
 
 
-async def _balance(pocketbase: PocketBase, asked: Check) -> Balance | None:
-    if balance := await _find_balance(pocketbase, asked):
+async def _balance(pocketbase: PocketBase, tenant: str, payer: Payer) -> Balance | None:
+    if balance := await _find_balance(pocketbase, tenant, payer):
         return balance
-    if await _has_default_budget(pocketbase, asked):
-        return await _find_balance(pocketbase, asked)
+    if await _has_default_budget(pocketbase, tenant, payer):
+        return await _find_balance(pocketbase, tenant, payer)
     return None
 
 
-async def _find_balance(pocketbase: PocketBase, asked: Check) -> Balance | None:
+async def _find_balance(pocketbase: PocketBase, tenant: str, payer: Payer) -> Balance | None:
     question = "tenant.slug = {tenant} && user = {user}"
-    values = {"tenant": asked.tenant_id, "user": asked.user_id}
+    values = {"tenant": tenant, "user": payer.key}
     found = await pocketbase.find("balances", question, values)
     return Balance.of(found) if found else None
 
 
-async def _has_default_budget(pocketbase: PocketBase, asked: Check) -> bool:
+async def _has_default_budget(pocketbase: PocketBase, slug: str, payer: Payer) -> bool:
     """Make the budget that a tenant has for whoever has none, if it has one."""
     question = "slug = {tenant} && default_period != ''"
-    tenant = await pocketbase.find("tenants", question, {"tenant": asked.tenant_id})
+    tenant = await pocketbase.find("tenants", question, {"tenant": slug})
     if tenant is None:
         return False
-    key = {"tenant": tenant["id"], "user": asked.user_id}
+    key = {"tenant": tenant["id"], "user": payer.key}
     default = {"period": tenant["default_period"], "amount": tenant["default_amount"]}
     await pocketbase.find_or_create("budgets", key, default)
     return True
 
 
-async def _is_known(pocketbase: PocketBase, asked: Check) -> bool:
-    question = "tenant.slug = {tenant} && email = {user}"
-    values = {"tenant": asked.tenant_id, "user": asked.user_id}
-    return await pocketbase.find("users", question, values) is not None
+def _spendable(balance: Balance, asked: Check) -> dict[str, Any]:
+    word, message = _words(balance)
+    answer = _verdict(word, message, balance)
+    # A request that costs nothing needs nothing that is left.
+    answer["allowed"] = word == "ok" or from_wire(asked.cost_estimate) == 0
+    if asked.user_subject or asked.currency:  # the contract's second version
+        answer["budget"]["currency"] = settings().currency
+    return answer
 
 
 def _words(balance: Balance) -> tuple[str, str]:

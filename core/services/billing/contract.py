@@ -58,6 +58,7 @@ Text: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 # Whoever is meant, small and capital letters are the same.
 User: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", to_lower=True)]
 Count: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**53)]
+Currency: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Moment: TypeAlias = Annotated[str, Field(pattern=_MOMENT), AfterValidator(_for_pocketbase)]
 
 
@@ -67,6 +68,9 @@ class _Asked(BaseModel):
     tenant_id: Text = Field(serialization_alias="tenant")
     user_id: User = Field(serialization_alias="user")
     model: Text
+    # Of the contract's second version, as all that has a default.
+    user_subject: Text = Field("", serialization_alias="subject")
+    currency: Currency = Field("", exclude=True)
 
 
 class Check(_Asked):
@@ -86,6 +90,8 @@ class Event(_Asked):
     ended_at: Moment
     status: Literal["success", "failure"]
     estimated: bool
+    model_used: Text = ""
+    over_reserved: Annotated[Amount, PlainSerializer(from_wire)] = "0"
 
 
 EVENTS = TypeAdapter(Annotated[list[Event], Field(min_length=1, max_length=1000)])
@@ -97,6 +103,17 @@ class ApiError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def check_currency(currency: str, asked: Sequence[_Asked]) -> None:
+    """Refuse amounts in another currency than the budgets': they would be counted as if in this.
+
+    Raises:
+        ApiError: some are.
+    """
+    others = {each.currency for each in asked} - {"", currency}
+    if others:
+        raise ApiError(422, f"currency: the budgets are in {currency}, not in {min(others)}")
 
 
 def check_in(body: bytes) -> Check:

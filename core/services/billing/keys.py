@@ -1,12 +1,12 @@
 """Who asks: a tenant for its own people, or the operator."""
 
-import hmac
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 
 from core.services.billing.contract import ApiError
+from core.services.credentials import is_same
 from core.services.log import log
 from core.services.settings import billing_secrets
 
@@ -14,18 +14,17 @@ _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False)
 _WRONG = "The key is missing or not valid."
 
 
-def tenant_of(request: Request) -> str:
+async def tenant_of(request: Request) -> str:
     """The slug of the tenant whose key was sent.
 
     Raises:
         ApiError: it is nobody's.
     """
-    key = request.headers.get("x-api-key", "")
-    # All of them, however early one fits: the time tells nothing.
-    found = [slug for slug, right in billing_secrets().tenant_keys.items() if _same(key, right)]
-    if not found:
+    key, state = request.headers.get("x-api-key", ""), request.app.state
+    tenant: str | None = await state.credentials.tenant_of(state.pocketbase, key)
+    if tenant is None:
         raise ApiError(401, _WRONG)
-    return found[0]
+    return tenant
 
 
 def check_tenants(own: str, asked: set[str]) -> None:
@@ -41,9 +40,5 @@ def check_tenants(own: str, asked: set[str]) -> None:
 
 def check_operator(key: Annotated[str | None, Depends(_HEADER)]) -> None:
     """Refuse whoever is not the operator."""
-    if not _same(key or "", billing_secrets().operator_key):
+    if not is_same(key or "", billing_secrets().operator_key):
         raise ApiError(401, _WRONG)
-
-
-def _same(given: str, right: str) -> bool:
-    return bool(right) and hmac.compare_digest(given.encode(), right.encode())

@@ -54,12 +54,13 @@ class Person(_Given):
         min_length=8,
         max_length=71,
         description="Without one it stays as it is, or is one that nobody knows; a new one ends "
-        "all sessions",
+        "all sessions, and must be changed at the next login",
     )
+    email: str | None = Field(None, description="Another address for somebody who exists")
 
     def fields(self, tenant: Record) -> dict[str, object]:
         """Of the record, but the password."""
-        told = self.model_dump(exclude={"password"})
+        told = self.model_dump(exclude={"password", "email"})
         return {**told, "tenant": tenant["id"]}
 
 
@@ -93,10 +94,26 @@ async def put_person(pocketbase: PocketBase, tenant: Record, email: str, person:
     Raises:
         TakenError: they are another tenant's.
     """
-    found = await add_person(pocketbase, tenant, email, person)
-    password = _password(person.password) if person.password else {}
-    return await pocketbase.update("users", found["id"], person.fields(tenant) | password)
+    found = await find_person(pocketbase, tenant, email)
+    if found is None and person.email:  # perhaps it is the address already
+        email = person.email
+        found = await find_person(pocketbase, tenant, email)
+    if found is None:
+        found = await add_person(pocketbase, tenant, email, person)
+    fields = person.fields(tenant)
+    if person.password:
+        fields |= _password(person.password)
+    if person.email:
+        fields |= {"email": person.email.lower()}
+    return await pocketbase.update("users", found["id"], fields)
+
+
+async def find_person(pocketbase: PocketBase, tenant: Record, name: str) -> Record | None:
+    """A person of a tenant, by e-mail or by subject."""
+    question = "tenant = {tenant} && (email = {name} || id = {name})"
+    values = {"tenant": tenant["id"], "name": name.lower()}
+    return await pocketbase.find("users", question, values)
 
 
 def _password(password: str) -> dict[str, object]:
-    return {"password": password, "passwordConfirm": password}
+    return {"password": password, "passwordConfirm": password, "must_change_password": True}

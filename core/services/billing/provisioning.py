@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.services.billing import people
+from core.services.billing import owners, payers, people
 from core.services.billing.budgets import Balance
 from core.services.billing.contract import ApiError
 from core.services.billing.keys import check_operator
@@ -33,21 +34,62 @@ class TenantAsIs(Tenant):
 class PersonAsIs(BaseModel):
     """A person as they are now."""
 
+    subject: str = Field(description="Of their logins; it stays the same when the e-mail changes")
     email: str
     name: str
     role: str
     verified: bool
+    must_change_password: bool
 
 
 class BudgetAsIs(Budget):
     """A budget, and what is left of it."""
 
     user: str
+    subject: str | None = Field(description="Of a person; none of an account or program")
     used: str
     remaining: str
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
+class ErasedPerson(BaseModel):
+    """How much there was of a person or account."""
+
+    users: int = 0
+    sessions: int = 0
+    budgets: int = 0
+    usage_anonymised: int = Field(0, description="Requests that stay, without a name")
+
+
+class ErasedTenant(BaseModel):
+    """How much there was of a tenant."""
+
+    users: int
+    budgets: int
+    usage_logs: int
+    usage_days: int
+
+
+class Link(BaseModel):
+    """Whose usage becomes a person's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(
+        alias="from",
+        min_length=1,
+        max_length=255,
+        description="An address or account, or the subject of somebody who is gone",
+    )
+
+
+class Linked(BaseModel):
+    """How much was moved."""
+
+    requests: int
+    budgets: int
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body cannot be read"},
     401: {"model": Problem, "description": "The key is not the operator's"},
     404: {"model": Problem, "description": "There is none such"},
@@ -57,7 +99,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(
-    prefix="/api/tenants", dependencies=[Depends(check_operator)], responses=_PROBLEMS
+    prefix="/api/tenants", dependencies=[Depends(check_operator)], responses=PROBLEMS
 )
 
 
@@ -94,13 +136,19 @@ async def put_tenant(slug: str, tenant: Tenant, pocketbase: Database) -> TenantA
     return _tenant_as_is(await people.put_tenant(pocketbase, slug, tenant))
 
 
-@router.delete("/{slug}", status_code=204)
-async def delete_tenant(tenant: KnownTenant, pocketbase: Database) -> None:
-    """Take away a tenant that has no people, no budgets, and never used anything."""
+@router.delete("/{slug}", status_code=204, responses={200: {"model": ErasedTenant}})
+async def delete_tenant(tenant: KnownTenant, pocketbase: Database, erase: bool = False) -> Response:
+    """Take away a tenant that has no people, no budgets, and never used anything.
+
+    With `erase`, all of that goes, too. What the core's file names comes back at the next start.
+    """
+    if erase:
+        return JSONResponse(dict(await owners.erase_tenant(pocketbase, tenant)))
     try:
         await pocketbase.delete("tenants", tenant["id"])
     except RefusedError:
         raise ApiError(409, "The tenant has people, budgets or usage.") from None
+    return Response(status_code=204)
 
 
 @router.get("/{slug}/users")
@@ -110,41 +158,63 @@ async def get_users(tenant: KnownTenant, pocketbase: Database) -> list[PersonAsI
     return [_person_as_is(record) for record in records]
 
 
-@router.get("/{slug}/users/{email}")
-async def get_user(tenant: KnownTenant, email: str, pocketbase: Database) -> PersonAsIs:
-    """A person."""
-    return _person_as_is(await _person(pocketbase, tenant, email))
+@router.get("/{slug}/users/{name}")
+async def get_user(tenant: KnownTenant, name: str, pocketbase: Database) -> PersonAsIs:
+    """A person, by e-mail or subject."""
+    return _person_as_is(await _person(pocketbase, tenant, name))
 
 
-@router.put("/{slug}/users/{email}")
+@router.put("/{slug}/users/{name}")
 async def put_user(
-    tenant: KnownTenant, email: str, person: Person, pocketbase: Database
+    tenant: KnownTenant, name: str, person: Person, pocketbase: Database
 ) -> PersonAsIs:
-    """Make or change a person."""
+    """Make a person, by e-mail, or change one, by e-mail or subject."""
     try:
-        return _person_as_is(await people.put_person(pocketbase, tenant, email, person))
+        return _person_as_is(await people.put_person(pocketbase, tenant, name, person))
     except people.TakenError as error:
         raise ApiError(409, str(error)) from None
 
 
-@router.delete("/{slug}/users/{email}", status_code=204)
-async def delete_user(tenant: KnownTenant, email: str, pocketbase: Database) -> None:
-    """Take away a person; what they used stays, and so does their budget."""
-    person = await _person(pocketbase, tenant, email)
-    await pocketbase.delete("users", person["id"])
+@router.delete("/{slug}/users/{name}", status_code=204, responses={200: {"model": ErasedPerson}})
+async def delete_user(
+    tenant: KnownTenant, name: str, pocketbase: Database, erase: bool = False
+) -> Response:
+    """Take away a person, by e-mail or subject, and their budget; what they used stays theirs.
+
+    With `erase`, nothing names them any more; what they used stays in the tenant's sums. That goes
+    for accounts, and for people who were taken away before, too.
+    """
+    if erase:
+        return JSONResponse(dict(await owners.erase_person(pocketbase, tenant, name)))
+    person = await _person(pocketbase, tenant, name)
+    await owners.remove_person(pocketbase, tenant, person)
+    return Response(status_code=204)
+
+
+@router.post("/{slug}/users/{name}/link")
+async def link_user(tenant: KnownTenant, name: str, link: Link, pocketbase: Database) -> Linked:
+    """Give a person what was used under an address, or by somebody who is gone.
+
+    A budget goes with it, unless the person has one.
+    """
+    person = await _person(pocketbase, tenant, name)
+    return Linked.model_validate(await owners.link(pocketbase, tenant, person, link.source))
 
 
 @router.get("/{slug}/budgets")
 async def get_budgets(tenant: KnownTenant, pocketbase: Database) -> list[BudgetAsIs]:
     """All budgets of a tenant."""
-    records = await pocketbase.list_all("balances", "tenant = {tenant}", {"tenant": tenant["id"]})
-    return [_budget_as_is(record) for record in records]
+    of_tenant = "tenant = {tenant}", {"tenant": tenant["id"]}
+    records = await pocketbase.list_all("balances", *of_tenant)
+    users = await pocketbase.list_all("users", *of_tenant)
+    emails = {user["id"]: user["email"] for user in users}
+    return [_budget_as_is(record, emails) for record in records]
 
 
 @router.get("/{slug}/budgets/{user:path}")
 async def get_budget(tenant: KnownTenant, user: str, pocketbase: Database) -> BudgetAsIs:
-    """The budget of a person, by e-mail, or of an account or program, by name."""
-    return _budget_as_is(await _balance(pocketbase, tenant, user))
+    """The budget of a person, by e-mail or subject, or of an account or program, by name."""
+    return await _budget(pocketbase, tenant, user)
 
 
 @router.put("/{slug}/budgets/{user:path}")
@@ -152,26 +222,38 @@ async def put_budget(
     tenant: KnownTenant, user: str, budget: Budget, pocketbase: Database
 ) -> BudgetAsIs:
     """Make or change a budget."""
-    key = {"tenant": tenant["id"], "user": user.lower()}
-    await pocketbase.put("budgets", key, budget.fields)
-    return _budget_as_is(await _balance(pocketbase, tenant, user))
+    payer = await payers.find(pocketbase, tenant["slug"], user.lower())
+    await pocketbase.put("budgets", {"tenant": tenant["id"], "user": payer.key}, budget.fields)
+    return await _budget(pocketbase, tenant, user)
 
 
 @router.delete("/{slug}/budgets/{user:path}", status_code=204)
 async def delete_budget(tenant: KnownTenant, user: str, pocketbase: Database) -> None:
     """Take away a budget; what was used stays, and counts again if there is a new one."""
-    balance = await _balance(pocketbase, tenant, user)
+    balance, _ = await _balance(pocketbase, tenant, user)
     await pocketbase.delete("budgets", balance["id"])
 
 
-async def _person(pocketbase: PocketBase, tenant: Record, email: str) -> Record:
-    key = {"tenant": tenant["id"], "email": email.lower()}
-    return await _found(pocketbase, "users", key, f"There is no {email} in {tenant['slug']}.")
+async def _person(pocketbase: PocketBase, tenant: Record, name: str) -> Record:
+    person = await people.find_person(pocketbase, tenant, name)
+    if person is None:
+        raise ApiError(404, f"There is no {name} in {tenant['slug']}.")
+    return person
 
 
-async def _balance(pocketbase: PocketBase, tenant: Record, user: str) -> Record:
-    key = {"tenant": tenant["id"], "user": user.lower()}
-    return await _found(pocketbase, "balances", key, f"{user} has no budget in {tenant['slug']}.")
+async def _budget(pocketbase: PocketBase, tenant: Record, user: str) -> BudgetAsIs:
+    balance, emails = await _balance(pocketbase, tenant, user)
+    return _budget_as_is(balance, emails)
+
+
+async def _balance(
+    pocketbase: PocketBase, tenant: Record, user: str
+) -> tuple[Record, Mapping[str, str]]:
+    """A record of `balances`, and the e-mail by subject if it is a person's."""
+    payer = await payers.find(pocketbase, tenant["slug"], user.lower())
+    key = {"tenant": tenant["id"], "user": payer.key}
+    missing = f"{user} has no budget in {tenant['slug']}."
+    return await _found(pocketbase, "balances", key, missing), payer.emails
 
 
 async def _found(
@@ -191,13 +273,14 @@ def _tenant_as_is(record: Record) -> TenantAsIs:
 
 
 def _person_as_is(record: Record) -> PersonAsIs:
-    return PersonAsIs.model_validate({name: record[name] for name in PersonAsIs.model_fields})
+    return PersonAsIs.model_validate({**record, "subject": record["id"]})
 
 
-def _budget_as_is(record: Record) -> BudgetAsIs:
-    balance = Balance.of(record)
+def _budget_as_is(record: Record, emails: Mapping[str, str]) -> BudgetAsIs:
+    balance, key = Balance.of(record), record["user"]
     return BudgetAsIs(
-        user=record["user"],
+        user=emails.get(key, key),
+        subject=key if key in emails else None,
         amount=to_wire(balance.total),
         period=record["period"],
         used=to_wire(balance.used),

@@ -36,8 +36,8 @@ async def _seed(pocketbase: PocketBase, tenant: Tenant) -> None:
     for person in tenant.people:
         password = billing_secrets().first_passwords.get(person.email)
         begins = Person(name=person.name, role=person.role, verified=True, password=password)
-        await people.add_person(pocketbase, record, person.email, begins)
+        added = await people.add_person(pocketbase, record, person.email, begins)
         if person.budget:
-            key = {"tenant": record["id"], "user": person.email}
+            key = {"tenant": record["id"], "user": added["id"]}
             fields = Budget(**person.budget.model_dump()).fields
             await pocketbase.find_or_create("budgets", key, fields)

@@ -1,11 +1,10 @@
 """The applications that people log in to: each tenant's Open WebUI."""
 
-import hmac
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from core.services.settings import Tenant, identity_secrets, settings
+from core.services.settings import Tenant, settings
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,6 @@ class Client:
             return not ip_address(host).is_loopback
         except ValueError:
             return host != "localhost" and not host.endswith(".localhost")
-
-    def has_secret(self, secret: str) -> bool:
-        """Whether this is the client's secret."""
-        expected = identity_secrets().client_secrets.get(self.id, "")
-        return bool(expected) and hmac.compare_digest(secret.encode(), expected.encode())
 
 
 def find_client(client_id: str) -> Client | None:

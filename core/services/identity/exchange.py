@@ -37,7 +37,7 @@ async def token(request: Request) -> Response:
         given = await read_fields(request)
     except RepeatedFieldError:
         raise OAuthError("invalid_request", "a parameter is repeated") from None
-    client = _client(request, given)
+    client = await _client(request, given)
     if given.get("grant_type") != "authorization_code":
         raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code")
     try:
@@ -80,7 +80,7 @@ async def explain(_: Request, error: OAuthError) -> Response:
     return JSONResponse(body, 401 if error.challenge else 400, headers)
 
 
-def _client(request: Request, given: dict[str, str]) -> Client:
+async def _client(request: Request, given: dict[str, str]) -> Client:
     """Who asks, by the header or by the form, and never by both."""
     client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
     basic = request.headers.get("authorization")
@@ -90,7 +90,8 @@ def _client(request: Request, given: dict[str, str]) -> Client:
             raise OAuthError("invalid_request", "the client says twice who it is")
         client_id, secret = named, password
     client = find_client(client_id)
-    if client is None or not client.has_secret(secret):
+    state = request.app.state
+    if client is None or client.id != await state.credentials.tenant_of(state.pocketbase, secret):
         raise OAuthError("invalid_client", "the client or its secret is wrong", challenge="Basic")
     return client
 

@@ -1,21 +1,17 @@
 """The login page."""
 
-import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlencode
 
-from babel.dates import format_timedelta
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from core.services.forms import read_form
-from core.services.identity import authorize, sessions, throttle
-from core.services.identity.clients import Client, find_client
+from core.services.identity import sessions, throttle
+from core.services.identity.clients import Client
+from core.services.identity.destination import client_of, destination
 from core.services.language import texts_for
 from core.services.pages import page
 from core.services.pocketbase import PocketBase, UnverifiedError
-
-# A path of ours. A browser takes a second slash, or a backslash, for the beginning of a host.
-_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 
 router = APIRouter()
 
@@ -36,9 +32,8 @@ async def log_in(request: Request) -> Response:
     try:
         attempt = await throttle.begin(pocketbase, email)
     except throttle.TooManyAttemptsError as error:
-        minutes = format_timedelta(error.seconds, threshold=1, locale=t.language)
         wait = {"Retry-After": str(error.seconds)}
-        return await _form(request, t("login.wait", minutes=minutes), email, 429, wait)
+        return await _form(request, error.in_words(t), email, 429, wait)
     try:
         user = await pocketbase.check_password(email, password)
     except UnverifiedError:
@@ -46,7 +41,10 @@ async def log_in(request: Request) -> Response:
     if user is None:
         return await _form(request, t("login.wrong"), email, 401)
     await attempt.forget()
-    response = RedirectResponse(_next(request), 303)
+    # A first password opens nothing but the page where another one is chosen.
+    choose = f"/password?{urlencode({'next': destination(request)})}"
+    to = choose if user["must_change_password"] else destination(request)
+    response = RedirectResponse(to, 303)
     await sessions.start(request, response, user["id"])
     return response
 
@@ -58,7 +56,7 @@ async def _form(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    client = _client(request)
+    client = client_of(request)
     return page(
         request,
         "login.html",
@@ -80,17 +78,3 @@ async def _notice(request: Request, client: Client | None) -> str:
     if client and person.tenant != client.id:
         return t("login.other_tenant", email=person.email, name=client.tenant.name)
     return t("login.signed_in", email=person.email)
-
-
-def _next(request: Request) -> str:
-    """Where to go after the login: nowhere but to a page of ours."""
-    wanted = request.query_params.get("next", "")
-    return wanted if _PATH.fullmatch(wanted) else "/"
-
-
-def _client(request: Request) -> Client | None:
-    """The application that the person comes from."""
-    target = urlsplit(_next(request))
-    if target.path != authorize.PATH:
-        return None
-    return find_client(parse_qs(target.query).get("client_id", [""])[0])

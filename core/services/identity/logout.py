@@ -56,10 +56,15 @@ async def sign_out_everywhere(request: Request) -> Response:
     if person is None:
         return RedirectResponse("/login", 303)
     await sessions.end_all(pocketbase, person)
+    unaware = await unaware_of_logout(pocketbase, person)
+    return page(request, "signed_out.html", everywhere=True, unaware=unaware)
+
+
+async def unaware_of_logout(pocketbase: PocketBase, person: Person) -> str:
+    """Tell the tenant's chat that all sessions of a person ended: its name if that failed."""
     client = find_client(person.tenant)
     told = client is None or await _tell(pocketbase, client, person)
-    unaware = client.tenant.name if client and not told else ""
-    return page(request, "signed_out.html", everywhere=True, unaware=unaware)
+    return client.tenant.name if client and not told else ""
 
 
 async def _signed_out(request: Request, possible: list[Client]) -> Response:

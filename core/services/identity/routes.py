@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from core.services.identity import authorize, discovery, exchange, login, logout
+from core.services.identity import authorize, discovery, exchange, login, logout, password
 
 router = APIRouter()
-for part in (discovery, authorize, login, exchange, logout):
+for part in (discovery, authorize, login, password, exchange, logout):
     router.include_router(part.router)

@@ -19,6 +19,9 @@ _EXPAND = "user.tenant"
 # A session that was moved on in the last tenth of its length is not written again.
 _FRESH = 0.9
 
+CHOOSING_SECONDS = 600
+"""How long after a login with a first password a person may choose their own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
@@ -45,8 +48,21 @@ class Person:
     def of(cls, session: Record) -> Self | None:
         """Who has a session, if they still may."""
         user = session["expand"]["user"]
-        if not user["verified"]:
+        if not user["verified"] or user["must_change_password"]:
             return None
+        return cls._of(session, user)
+
+    @classmethod
+    def who_must_choose(cls, session: Record) -> Self | None:
+        """Who has just given a password that somebody else chose, and needs one of their own."""
+        user = session["expand"]["user"]
+        is_fresh = time.time() - session["signed_in_at"] < CHOOSING_SECONDS
+        if not (user["verified"] and user["must_change_password"] and is_fresh):
+            return None
+        return cls._of(session, user)
+
+    @classmethod
+    def _of(cls, session: Record, user: Record) -> Self:
         return cls(
             id=user["id"],
             email=user["email"].lower(),
@@ -64,15 +80,17 @@ async def current_person(request: Request) -> Person | None:
     Raises:
         AwayError: PocketBase does not answer.
     """
-    token = cookies.read(request, cookies.SESSION)
-    if not token:
-        return None
-    pocketbase: PocketBase = request.app.state.pocketbase
-    session = await _find(pocketbase, "token_hash = {value}", _hashed(token))
+    session = await _find_here(request)
     if session is None:
         return None
-    await _keep_alive(pocketbase, session)
+    await _keep_alive(request.app.state.pocketbase, session)
     return Person.of(session)
+
+
+async def choosing_person(request: Request) -> Person | None:
+    """Who has to choose a password at the browser that sent the request, before anything else."""
+    session = await _find_here(request)
+    return Person.who_must_choose(session) if session else None
 
 
 async def person_of(pocketbase: PocketBase, session: str) -> Person | None:
@@ -123,6 +141,13 @@ async def _end_here(request: Request) -> None:
         key = {"token_hash": _hashed(token)}
         if session := await pocketbase.find_by_key(_COLLECTION, key):
             await end_session(pocketbase, session["id"])
+
+
+async def _find_here(request: Request) -> Record | None:
+    token = cookies.read(request, cookies.SESSION)
+    if not token:
+        return None
+    return await _find(request.app.state.pocketbase, "token_hash = {value}", _hashed(token))
 
 
 async def _find(pocketbase: PocketBase, filter_: str, value: str) -> Record | None:

@@ -5,6 +5,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from babel.dates import format_timedelta
+
+from core.services.language import Texts
 from core.services.pocketbase import NotFoundError, PocketBase
 
 ACCOUNT_ATTEMPTS = 5
@@ -25,6 +28,11 @@ class TooManyAttemptsError(Exception):
     def __init__(self, seconds: int) -> None:
         super().__init__(f"wait {seconds} s")
         self.seconds = seconds
+
+    def in_words(self, t: Texts) -> str:
+        """What the person is told."""
+        minutes = format_timedelta(self.seconds, threshold=1, locale=t.language)
+        return t("login.wait", minutes=minutes)
 
 
 @dataclass(frozen=True)

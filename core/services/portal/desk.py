@@ -1,7 +1,8 @@
 """PocketBase as one person sees it: its own rules decide what is there, and what may be changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, Self
@@ -17,6 +18,7 @@ Period = Literal["month", "never"]
 _TOKEN_SECONDS = 60
 _PART = 1000  # requests
 _LATEST = 10
+_ID = re.compile(r"[a-z0-9]{15}")
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _IN_ORDER = "user,ended_at,id"
@@ -32,7 +34,11 @@ LOW = 80
 
 @dataclass(frozen=True)
 class Balance:
-    """A budget and what is used of it, in nanos."""
+    """A budget and what is used of it, in nanos.
+
+    Attributes:
+        user: a person's id, or an account's name.
+    """
 
     user: str
     period: Period
@@ -64,11 +70,30 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """How a person is called, or an account, whose name and address are one.
+
+    Attributes:
+        address: a person's e-mail, or the last one of somebody who is gone.
+    """
+
+    name: str
+    address: str
+
+
+class Contacts(dict[str, Contact]):
+    """Of the people, by their id; an account is called as it is."""
+
+    def __missing__(self, user: str) -> Contact:
+        return Contact(user, user)
+
+
+@dataclass(frozen=True)
 class Subject:
-    """A person, by e-mail, or an account, whose name is `user` too."""
+    """A person, by their id, or an account, by its name."""
 
     user: str
-    name: str
+    contact: Contact
     balance: Balance | None
 
 
@@ -109,16 +134,25 @@ class Desk:
         """Of all that there are to see."""
         return {record["user"]: Balance.of(record) for record in await self._all("balances")}
 
-    async def names(self) -> dict[str, str]:
-        """Of the people, by e-mail."""
-        return {user["email"]: user["name"] for user in await self._all("users")}
+    async def contacts(self) -> Contacts:
+        """Of the people."""
+        people = await self._all("users")
+        return Contacts({user["id"]: Contact(user["name"], user["email"]) for user in people})
+
+    async def with_former(self, contacts: Contacts, users: Iterable[str]) -> Contacts:
+        """The contacts, and those of users who are gone, of whom an address is what is left."""
+        if not any(_ID.fullmatch(user) for user in set(users) - contacts.keys()):
+            return contacts
+        former = sorted(await self._all("former_emails"), key=lambda record: record["until"])
+        gone = {record["person"]: Contact(record["email"], record["email"]) for record in former}
+        return Contacts({**gone, **contacts})
 
     async def usage(self, month: Month) -> Usage:
         """The person's own."""
         found = await self._all(
             "usage_days",
             "user = {user} && day >= {first} && day < {next}",
-            {"user": self.person.email, **_bounds(month)},
+            {"user": self.person.id, **_bounds(month)},
         )
         return Usage.of(month, found)
 
@@ -127,7 +161,7 @@ class Desk:
         return await self._list(
             "usage_logs",
             f"user = {{user}} && {_ENDED_IN}",
-            {"user": self.person.email, **_bounds(month)},
+            {"user": self.person.id, **_bounds(month)},
             sort="-ended_at",
             per_page=_LATEST,
         )
@@ -144,13 +178,13 @@ class Desk:
 
     async def subject(self, user: str) -> Subject:
         """Somebody whose budget may be set: a person, or an account that has or used one."""
-        names, balance = await asyncio.gather(self.names(), self.balance(user))
+        contacts, balance = await asyncio.gather(self.contacts(), self.balance(user))
         if (
-            user in names
+            user in contacts
             or balance
             or await self._find("usage_days", "user = {user}", {"user": user})
         ):
-            return Subject(user, names.get(user, user), balance)
+            return Subject(user, contacts[user], balance)
         raise NotFoundError(f"there is no {user}")
 
     async def set_budget(self, user: str, amount: int, period: Period) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from core.services.pocketbase import Record
+from core.services.portal.desk import Contacts
 from core.services.portal.formats import Formats
 from gateway.money import to_wire
 
@@ -13,6 +14,7 @@ COLUMNS = (
     "ended_at",
     "user",
     "model",
+    "model_used",
     "tokens_input",
     "tokens_output",
     "cost",
@@ -21,13 +23,16 @@ COLUMNS = (
     "status",
     "estimated",
     "request_id",
+    "over_reserved",
 )
 
 # A spreadsheet takes what begins so for a formula: OWASP, "CSV Injection".
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
 
 
-async def table(parts: AsyncIterator[list[Record]], say: Formats) -> AsyncIterator[str]:
+async def table(
+    parts: AsyncIterator[list[Record]], contacts: Contacts, say: Formats
+) -> AsyncIterator[str]:
     """The table, in pieces.
 
     Amounts are exact. Where people write a decimal comma, columns are separated by semicolons:
@@ -35,7 +40,7 @@ async def table(parts: AsyncIterator[list[Record]], say: Formats) -> AsyncIterat
     """
     yield _lines([COLUMNS], say)
     async for part in parts:
-        yield _lines([_cells(record, say) for record in part], say)
+        yield _lines([_cells(record, contacts, say) for record in part], say)
 
 
 def _lines(rows: Sequence[Sequence[str]], say: Formats) -> str:
@@ -46,20 +51,26 @@ def _lines(rows: Sequence[Sequence[str]], say: Formats) -> str:
     return text.getvalue()
 
 
-def _cells(record: Record, say: Formats) -> Sequence[str]:
+def _cells(record: Record, contacts: Contacts, say: Formats) -> Sequence[str]:
     return (
         datetime.fromisoformat(record["ended_at"]).isoformat(timespec="milliseconds"),
-        record["user"],
+        contacts[record["user"]].address,
         record["model"],
+        record["model_used"] or record["model"],
         str(record["tokens_input"]),
         str(record["tokens_output"]),
-        to_wire(record["cost"]).replace(".", "," if say.decimal_comma else "."),
+        _amount(record["cost"], say),
         say.currency,
         str(record["response_time"]),
         record["status"],
         str(record["estimated"]).lower(),
         record["request_id"],
+        _amount(record["over_reserved"], say),
     )
+
+
+def _amount(nanos: int, say: Formats) -> str:
+    return to_wire(nanos).replace(".", "," if say.decimal_comma else ".")
 
 
 def _harmless(cell: str) -> str:

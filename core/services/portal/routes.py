@@ -19,7 +19,7 @@ from core.services.portal.desk import Desk, Period, Subject
 from core.services.portal.download import table
 from core.services.portal.formats import LARGEST, Formats
 from core.services.portal.month import Month, choices
-from core.services.portal.usage import COLOURS, Sums, Usage
+from core.services.portal.usage import COLOURS, Sums, Usage, answered
 from core.services.settings import settings
 from gateway.money import NANOS
 
@@ -70,7 +70,7 @@ Chosen = Annotated[Month, Depends(_month)]
 @router.get("/")
 async def overview(request: Request, desk: Mine, month: Chosen) -> Response:
     """A person's budget, and what they used of it."""
-    balance, usage = await asyncio.gather(desk.balance(desk.person.email), desk.usage(month))
+    balance, usage = await asyncio.gather(desk.balance(desk.person.id), desk.usage(month))
     latest = await desk.latest(month) if usage.parts else []
     return _page(
         request,
@@ -79,6 +79,7 @@ async def overview(request: Request, desk: Mine, month: Chosen) -> Response:
         balance=balance,
         next_month=Month.now().next.first,
         latest=latest,
+        answered=answered,
         **_of_month(usage),
     )
 
@@ -92,7 +93,7 @@ async def own_chart(request: Request, desk: Mine, month: Chosen, narrow: bool = 
 @router.get("/usage.csv")
 async def own_table(request: Request, desk: Mine, month: Chosen) -> Response:
     """Each request of a person."""
-    return await _download(request, desk, month, desk.person.email, "usage")
+    return await _download(request, desk, month, desk.person.id, "usage")
 
 
 # --- What a tenant used
@@ -101,20 +102,21 @@ async def own_table(request: Request, desk: Mine, month: Chosen) -> Response:
 @router.get("/people")
 async def people(request: Request, desk: Admins, month: Chosen, saved: str = "") -> Response:
     """A tenant's usage, and the budgets of its people and accounts."""
-    usage, balances, names = await asyncio.gather(
-        desk.tenant_usage(month), desk.balances(), desk.names()
+    usage, balances, contacts = await asyncio.gather(
+        desk.tenant_usage(month), desk.balances(), desk.contacts()
     )
     by_user = await desk.usage_by_user(month) if usage.parts else {}
+    users = {*by_user, *balances, *contacts}
+    contacts = await desk.with_former(contacts, users)
     everybody = sorted(
-        {*by_user, *balances, *names},
-        key=lambda user: (-by_user.get(user, Sums()).cost, names.get(user, user)),
+        users, key=lambda user: (-by_user.get(user, Sums()).cost, contacts[user].name)
     )
     return _page(
         request,
         "people",
         desk,
         everybody=everybody,
-        names=names,
+        contacts=contacts,
         balances=balances,
         by_user=by_user,
         saved=balances.get(saved),
@@ -232,6 +234,9 @@ def _picture(request: Request, usage: Usage, *, narrow: bool) -> Response:
 async def _download(
     request: Request, desk: Desk, month: Month, user: str | None, name: str
 ) -> Response:
-    pieces = table(desk.log(month, user), _formats(request))
+    contacts = await desk.contacts()
+    if user is None:
+        contacts = await desk.with_former(contacts, await desk.usage_by_user(month))
+    pieces = table(desk.log(month, user), contacts, _formats(request))
     headers = {"Content-Disposition": f'attachment; filename="{name}-{month}.csv"'}
     return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)

@@ -14,6 +14,11 @@ COLOURS = 7
 """So many colours has a chart; the last one is for all models that get none of their own."""
 
 
+def answered(asked: str, used: str) -> str:
+    """The model that was asked for, and the one that answered in its place, if another did."""
+    return f"{asked} → {used}" if used not in ("", asked) else asked
+
+
 @dataclass(frozen=True)
 class Sums:
     """Of requests; the cost is in nanos."""
@@ -49,7 +54,8 @@ class Usage:
         """What records of days and models add up to."""
         parts: defaultdict[tuple[date, str], Sums] = defaultdict(Sums)
         for record in records:
-            parts[date.fromisoformat(record["day"]), record["model"]] += Sums.of(record)
+            model = answered(record["model"], record["model_used"])
+            parts[date.fromisoformat(record["day"]), model] += Sums.of(record)
         return cls(month, dict(sorted(parts.items())))
 
     @cached_property
