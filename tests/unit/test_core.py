@@ -1,5 +1,6 @@
 """What a core is, and what its processes are told of it."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from components.stack_config import StackConfigError
 from core import loader
+from core.deployment.first_password import readable
 from core.deployment.stack_config import CoreConfig, check_gateways
 from core.model import Core
 from core.services.settings import BillingSecrets, IdentitySecrets, Settings
@@ -116,7 +118,7 @@ def test_a_bad_config_is_told_in_the_words_of_the_core() -> None:
         run_core(rotation='{"redis": 2}')
     assert str(raised.value) == (
         "Pulumi.demo.yaml: cloudfreedom-core:rotation.redis: unknown key;"
-        " known are pocketbase, tenants"
+        " known are pocketbase, tenants, tenantKeys, now"
     )
 
 
@@ -184,19 +186,80 @@ def test_no_file_of_a_container_is_empty(core: Recording) -> None:
             assert str(file["content"]).strip(), file["file"]
 
 
+def keepers(recording: Recording) -> dict[str, str]:
+    made = recording.of_type("random:index/randomBytes:RandomBytes")
+    return {r.name.removeprefix("core-"): r.inputs["keepers"]["rotation"] for r in made}
+
+
 @pytest.mark.parametrize(("rotation", "changed"), [
-    ("pocketbase", {"superuser", "services"}),
-    ("tenants", {"operator-key", "key-demo", "client-demo"}),
+    ("pocketbase", {"superuser": "2", "services": "2"}),
+    ("tenants", {"operator-key": "2", "key2-demo": "2", "client2-demo": "2"}),
+    ("tenantKeys", {"key2-demo": "2", "client2-demo": "2"}),
 ])  # fmt: skip
 def test_a_rotation_makes_new_values_of_its_own_only(
-    core: Recording, rotation: str, changed: set[str]
+    core: Recording, rotation: str, changed: dict[str, str]
 ) -> None:
-    def keepers(recording: Recording) -> dict[str, str]:
-        made = recording.of_type("random:index/randomBytes:RandomBytes")
-        return {r.name.removeprefix("core-"): r.inputs["keepers"]["rotation"] for r in made}
+    turn = '{"demo": 2}' if rotation == "tenantKeys" else "2"
+    after = keepers(run_core(rotation=f'{{"{rotation}": {turn}}}'))
+    assert dict(after.items() - keepers(core).items()) == changed
 
-    after = keepers(run_core(rotation=f'{{"{rotation}": 2}}'))
-    assert {name for name, turn in keepers(core).items() if after[name] != turn} == changed
+
+@pytest.mark.parametrize(("rotation", "newest", "previous"), [
+    ("{}", "key-demo", None),
+    ('{"tenantKeys": {"demo": 2}}', "key2-demo", "key-demo"),
+    ('{"tenants": 2, "tenantKeys": {"demo": 2}}', "key3-demo", "key2-demo"),
+    ('{"tenantKeys": {"demo": 3}, "now": ["demo"]}', "key3-demo", None),
+])  # fmt: skip
+def test_the_key_before_counts_until_the_tenant_comes(
+    rotation: str, newest: str, previous: str | None
+) -> None:
+    recording = run_core(rotation=rotation)
+    billing = BillingSecrets.model_validate_json(
+        upload(recording, "billing", "/run/secrets/core.json")
+    )
+    identity = IdentitySecrets.model_validate_json(
+        upload(recording, "identity", "/run/secrets/core.json")
+    )
+    made = {
+        name: recording.outputs["tenants"]["demo"][output]
+        for name, output in (
+            (newest, "billing_key"),
+            (newest.replace("key", "client"), "login_secret"),
+        )
+    }
+    assert billing.tenant_keys == {"demo": made[newest]}
+    assert list(billing.previous_tenant_keys) == ([] if previous is None else ["demo"])
+    assert list(identity.previous_client_secrets) == list(billing.previous_tenant_keys)
+    assert made[newest] not in billing.previous_tenant_keys.values()
+    assert set(keepers(recording)) >= {newest, *([previous] if previous else [])}
+
+
+def test_a_rotation_of_nobody_is_told() -> None:
+    for rotation in ('{"tenantKeys": {"nobody": 2}}', '{"now": ["nobody"]}'):
+        with pytest.raises(pulumi.RunError, match="the core has no tenant 'nobody'; it has demo"):
+            run_core(rotation=rotation)
+
+
+# --- First passwords
+
+
+def test_a_first_password_is_read_aloud(core: Recording) -> None:
+    passwords = core.outputs["people"].values()
+    assert len(set(passwords)) == 2
+    for password in passwords:
+        assert re.fullmatch(
+            r"([bdfghjklmnprstvz][aiou]){2}[bdfghjklmnprstvz](-[a-z]{5}){3}", password
+        )
+
+
+def test_a_first_password_has_64_bits() -> None:
+    # The examples of the proquints' own specification, by two.
+    assert readable("7f0000013f54dcc1" + "0" * 48) == "lusab-babad-gutih-tugad"
+    assert readable("0" * 64) == "babab-babab-babab-babab"
+    assert readable("f" * 64) == "zuzuz-zuzuz-zuzuz-zuzuz"
+    words = {readable(f"{1 << bit:016x}") for bit in range(64)}
+    assert len(words) == 64
+    assert readable("00000000000000017f") == readable("0000000000000001ff")
 
 
 def test_people_and_containers_have_an_address_each(tmp_path: Path) -> None:
