@@ -9,7 +9,18 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_validator, model_validator
 
 from tenants.duration import Duration
-from tenants.model import Domain, MiB, Port, Section, Service, Slug, public_url
+from tenants.model import (
+    DOLLAR,
+    Currency,
+    Domain,
+    MiB,
+    Port,
+    Section,
+    Service,
+    Slug,
+    UsdRate,
+    public_url,
+)
 from tenants.problem import Finding, refuse, repeated
 from tenants.text import matching
 
@@ -21,7 +32,6 @@ Email = Annotated[
     *matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an e-mail address"),
     AfterValidator(str.lower),
 ]
-Currency = Annotated[str, *matching(r"[A-Z]{3}", "a currency's three letters, such as EUR")]
 Amount = Annotated[Decimal, Field(ge=0, le=8_999_999, decimal_places=9)]
 
 _Path = tuple[str | int, ...]
@@ -107,6 +117,11 @@ class Core(Section):
     slug: CoreSlug = Field("core", description="In every container's, network's and volume's name")
     name: str = Field(min_length=1, max_length=64, description="Shown at the login")
     currency: Currency = Field("EUR", description="Of all budgets")
+    usd_rate: UsdRate | None = Field(
+        None,
+        description="What a US dollar is in that currency: the prices that LiteLLM knows are in"
+        " dollars, and tenants multiply them by it, unless their own files have a rate",
+    )
     domain: Domain | None = Field(None, description="Public name of login and portal, behind TLS")
     bind: IPvAnyAddress = Field(
         default="127.0.0.1",
@@ -134,6 +149,12 @@ class Core(Section):
         }
         refuse(_shared(emails, "a person of one tenant only"))
         return tenants
+
+    @model_validator(mode="after")
+    def _rate_is_needed(self) -> Self:
+        if self.usd_rate and self.currency == DOLLAR:
+            refuse([Finding(("usd_rate",), "", f"none: the budgets are in {DOLLAR} already")])
+        return self
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

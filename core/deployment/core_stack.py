@@ -60,7 +60,12 @@ class CoreStack(pulumi.ComponentResource):
             "portal_url": core.public_url,
             "people": secrets.first_passwords,
             "tenants": {
-                slug: {"billing_key": key, "login_secret": secrets.client_secrets[slug]}
+                slug: {
+                    "billing_key": key,
+                    "login_secret": secrets.client_secrets[slug],
+                    "currency": core.currency,
+                    "usd_rate": core.usd_rate and core.usd_rate.model_dump(mode="json"),
+                }
                 for slug, key in secrets.tenant_keys.items()
             },
             "operator_key": secrets.operator_key,

@@ -15,9 +15,14 @@ def settings(core: Core) -> told.Settings:
         internal_url=f"http://pocketbase-core:{core.identity.port}",
         pocketbase_url=POCKETBASE,
         currency=core.currency,
+        usd_rate=_usd_rate(core),
         session_seconds=core.identity.session,
         tenants=tuple(map(_tenant, core.tenants)),
     )
+
+
+def _usd_rate(core: Core) -> told.UsdRate | None:
+    return told.UsdRate(**core.usd_rate.model_dump()) if core.usd_rate else None
 
 
 def _tenant(tenant: CoreTenant) -> told.Tenant:

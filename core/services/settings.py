@@ -1,6 +1,8 @@
 """What the core's file says, and its secrets, as each of its processes is told."""
 
 import os
+from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -49,12 +51,20 @@ class Tenant(_Told):
     people: tuple[Person, ...]
 
 
+class UsdRate(_Told):
+    """What a US dollar is in the core's currency, and the day of that rate."""
+
+    rate: Decimal
+    as_of: date
+
+
 class Settings(_Told):
     """What differs between cores.
 
     Attributes:
         public_url: where people's browsers find identity and portal; the issuer.
         internal_url: where tenants' containers find the same.
+        usd_rate: by which tenants convert prices in US dollars; None if they need not.
         session_seconds: how long a login lasts after the last click.
     """
 
@@ -63,6 +73,7 @@ class Settings(_Told):
     internal_url: str
     pocketbase_url: str
     currency: str
+    usd_rate: UsdRate | None = None
     session_seconds: int
     tenants: tuple[Tenant, ...]
 

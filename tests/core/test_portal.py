@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 
@@ -211,6 +212,55 @@ def test_there_are_no_other_months(acme: Company, ben: Record) -> None:
         for path in ("/", "/chart.svg", "/usage.csv"):
             assert visitor.get(path, month=month).status_code == 404, month
     assert visitor.get("/", month="2020-01").status_code == 200
+
+
+def test_a_page_names_the_currency_and_the_rate_of_the_dollar(
+    tmp_path: Path, pocketbase: PocketBaseProcess, superuser: Superuser, acme: Company
+) -> None:
+    assert "Amounts are in EUR." in plain(acme.at(acme.admin).get("/people").text)
+    rate = {"rate": "0.8612", "as_of": "2026-11-20"}
+    with running(pocketbase, superuser, tmp_path, usd_rate=rate) as portal:
+        company = Company(portal, portal.acme)
+        for path in ("/", "/people"):
+            assert (
+                "Amounts are in EUR. Prices in US dollars were converted at 0.8612 EUR a dollar,"
+                " as of November 20, 2026." in plain(company.at(company.admin).get(path).text)
+            )
+            assert "zu 0,8612 EUR je Dollar umgerechnet, Stand 20. November 2026." in plain(
+                company.at(company.admin, "de").get(path).text
+            )
+
+
+def test_both_models_are_named_when_another_one_answered(acme: Company, ben: Record) -> None:
+    acme.use(ben["email"], NANOS, model="large", model_used="large")
+    acme.use(ben["email"], 2 * NANOS, model="large", model_used="small", over_reserved=5)
+    acme.use(ben["email"], 3 * NANOS, model="large")
+    visitor = acme.at(ben)
+    page = plain(visitor.get("/").text)
+    assert "large → small" in page
+    assert page.count("large → small") == 3  # by model, by day, and as a request
+    assert "€4.0000" in page
+    found = [
+        (row["model"], row["model_used"], row["cost"], row["over_reserved"])
+        for row in read_table(visitor.get("/usage.csv"))
+    ]
+    assert sorted(found) == [
+        ("large", "large", "1", "0"),
+        ("large", "large", "3", "0"),
+        ("large", "small", "2", "0.000000005"),
+    ]
+    people = plain(acme.at(acme.admin).get("/people").text)
+    assert "large → small" in people
+
+
+def test_whoever_is_gone_keeps_a_name_in_the_numbers(acme: Company) -> None:
+    person = acme.person("gone")
+    acme.use(person["email"], NANOS)
+    acme.superuser.delete("users", person)
+    admin = acme.at(acme.admin)
+    page = admin.get("/people").text
+    assert person["email"] in page
+    assert person["email"] in admin.get("/people/usage.csv").text
 
 
 # --- An admin

@@ -1,6 +1,8 @@
 """What a core is, and what its processes are told of it."""
 
 import re
+from datetime import date
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from core import loader
 from core.deployment.first_password import readable
 from core.deployment.stack_config import CoreConfig, check_gateways
 from core.model import Core
-from core.services.settings import BillingSecrets, IdentitySecrets, Settings
+from core.services.settings import BillingSecrets, IdentitySecrets, Settings, UsdRate
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
@@ -66,11 +68,16 @@ def load(folder: Path, text: str) -> Core:
      '6: slug = "acme": must be `core`, or `core-` and up to 20 letters and digits'),
     (f"{CHAT}currency: euro\n",
      '6: currency = "euro": must be a currency\'s three letters, such as EUR'),
+    (f"{CHAT}usd_rate: {{rate: 0, as_of: 2026-11-20}}\n",
+     "6: usd_rate.rate = 0: must be greater than 0"),
+    (f"{CHAT}usd_rate: {{rate: 0.86}}\n", "6: usd_rate.as_of: needed, and missing"),
+    (f"{CHAT}currency: USD\nusd_rate: {{rate: 1, as_of: 2026-11-20}}\n",
+     '7: usd_rate: none: the budgets are in USD already'),
     (f"{CHAT}pocketbase: {{admin_port: 8090}}\nidentity: {{port: 8090}}\n",
      "6: pocketbase.admin_port = 8090: another part has the same: each its own\n"
      "{file}:7: identity.port = 8090: another part has the same: each its own"),
-    (f"{CHAT}ports: 1\n", "6: ports = 1: unknown key; known here: slug, name, currency, domain,"
-     " bind, pocketbase, billing, identity, tenants"),
+    (f"{CHAT}ports: 1\n", "6: ports = 1: unknown key; known here: slug, name, currency, usd_rate,"
+     " domain, bind, pocketbase, billing, identity, tenants"),
 ])  # fmt: skip
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InvalidFileError) as raised:
@@ -135,6 +142,8 @@ def test_its_processes_understand_what_they_are_told(core: Recording, name: str)
     [tenant] = told.tenants
     assert told.public_url == "http://127.0.0.1:8090"
     assert told.internal_url == "http://pocketbase-core:8090"
+    assert told.currency == "EUR"
+    assert told.usd_rate == UsdRate(rate=Decimal("0.86"), as_of=date(2026, 11, 20))
     assert (tenant.slug, tenant.chat_url) == ("demo", "http://127.0.0.1:3001")
     budgets = {person.email: person.budget and person.budget.amount for person in tenant.people}
     assert budgets == {"ada@example.com": "5", "ben@example.com": "0.0005"}
@@ -153,6 +162,8 @@ def test_its_processes_share_the_secrets_that_are_exported(core: Recording) -> N
         "demo": {
             "billing_key": billing.tenant_keys["demo"],
             "login_secret": identity.client_secrets["demo"],
+            "currency": "EUR",
+            "usd_rate": {"rate": "0.86", "as_of": "2026-11-20"},
         }
     }
 
@@ -161,7 +172,7 @@ def test_whatever_is_exported_of_a_secret_is_one(core: Recording) -> None:
     outputs = core.outputs
     secrets = [
         *outputs["people"].values(),
-        *outputs["tenants"]["demo"].values(),
+        *(outputs["tenants"]["demo"][name] for name in ("billing_key", "login_secret")),
         outputs["operator_key"],
         outputs["pocketbase_admin_password"],
     ]

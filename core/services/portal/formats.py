@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 
 from babel import Locale
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import (
     NumberFormatError,
     NumberPattern,
@@ -109,6 +109,14 @@ class Formats:
     def day(self, day: date) -> str:
         """Such as `1 December`, in a sentence or a row of this year."""
         return format_skeleton("MMMMd", day, locale=self.language)
+
+    def full_day(self, day: date) -> str:
+        """Such as `20 November 2026`."""
+        return format_date(day, "long", locale=self.language)
+
+    def decimal(self, number: Decimal) -> str:
+        """A number with all of its places."""
+        return format_decimal(number, decimal_quantization=False, locale=self.language)
 
     def moment(self, written: str) -> str:
         """Day of this year and time, to the second, of what PocketBase writes."""
