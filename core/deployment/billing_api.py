@@ -23,10 +23,8 @@ class BillingApi(pulumi.ComponentResource):
         service = python_service(
             args,
             "billing",
-            command=[
-                *("uvicorn", "core.services.billing.app:create", "--factory", "--no-access-log"),
-                *("--host", "0.0.0.0", "--port", str(PORT)),
-            ],
+            app="core.services.billing.app:create",
+            ports=[PORT],
             folders=["billing"],
             secrets={
                 "pocketbase_password": secrets.services,

@@ -25,7 +25,8 @@ class Identity(pulumi.ComponentResource):
         service = python_service(
             args,
             "identity",
-            command=["python3", "-m", "core.services.serve", str(PEOPLE), str(CONTAINERS)],
+            app="core.services.web:create",
+            ports=[PEOPLE, CONTAINERS],
             folders=["identity", "portal", "static", "templates", "texts"],
             secrets={
                 "pocketbase_password": secrets.services,

@@ -54,7 +54,8 @@ def python_service(
     args: CorePartArgs,
     part: str,
     *,
-    command: Sequence[str],
+    app: str,
+    ports: Sequence[int],
     folders: Sequence[str],
     secrets: Mapping[str, pulumi.Input[Any]],
     limits: Limits,
@@ -65,7 +66,8 @@ def python_service(
     Args:
         args: the core.
         part: its name.
-        command: its process.
+        app: what makes its ASGI application.
+        ports: where it listens.
         folders: its own ones there; the files beside them are for all processes.
         secrets: what `core.services.settings` reads as such.
         limits: memory and processors.
@@ -75,14 +77,15 @@ def python_service(
         part=part,
         image=args.image,
         user=USER,
-        command=command,
+        command=["python3", "-m", "core.services.serve", app, *map(str, ports)],
         limits=limits,
         networks=[args.networks.data, args.networks.apps],
         health=Health(command=answers(f"http://127.0.0.1:{listeners[0].port}/health")),
         env={"PYTHONPATH": CODE},
         files={
             "/etc/core/settings.json": settings(args.core).model_dump_json(indent=2),
-            **code("core/__init__.py", "gateway/__init__.py", "gateway/money.py"),
+            **code("core/__init__.py", "gateway/__init__.py"),
+            **code("gateway/money.py", "gateway/body_limit.py", "gateway/header_timeout.py"),
             **code("core/services/*.py", *(f"core/services/{name}/**/*" for name in folders)),
         },
         secret_files={"core.json": pulumi.Output.secret(pulumi.Output.json_dumps(dict(secrets)))},

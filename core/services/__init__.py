@@ -1,1 +1,1 @@
-"""What runs inside the core's containers; it imports nothing of the rest but `gateway.money`."""
+"""What runs inside the core's containers; of the rest it imports plain modules of `gateway`."""

@@ -1,7 +1,7 @@
-"""Identity's and the portal's process: `python3 -m core.services.serve PORT...`.
+"""A process of the core: `python3 -m core.services.serve FACTORY PORT...`.
 
-It listens on several ports, because Docker gives back the addresses that one port is published at
-in whatever order, and each preview would show that as a change.
+Identity listens on several ports, because Docker gives back the addresses that one port is
+published at in whatever order, and each preview would show that as a change.
 """
 
 import socket
@@ -9,12 +9,15 @@ import sys
 
 import uvicorn
 
+from gateway.header_timeout import HeaderTimeout
+
 
 def main() -> None:
     """Serve on all ports that are named, until a signal ends it."""
-    sockets = [_listener(int(port)) for port in sys.argv[1:]]
+    factory, *ports = sys.argv[1:]
+    sockets = [_listener(int(port)) for port in ports]
     config = uvicorn.Config(
-        "core.services.web:create", factory=True, access_log=False, server_header=False
+        factory, factory=True, http=HeaderTimeout, access_log=False, server_header=False
     )
     uvicorn.Server(config).run(sockets)
 

@@ -1,5 +1,6 @@
 """Identity and portal, one app: `uvicorn --factory core.services.web:create`."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from core.services.credentials import Credentials
 from core.services.forms import ForgedFormError, RepeatedFieldError
@@ -21,6 +22,10 @@ from core.services.pages import PageError, page
 from core.services.pocketbase import AwayError, PocketBase
 from core.services.portal import routes as portal
 from core.services.settings import identity_secrets, settings
+from gateway.body_limit import BodyLimit
+
+LONGEST_FORM = 64 * 1024
+"""Bytes; all fields of the longest form have a half of it."""
 
 _REASONS = {403: "forbidden", 404: "not_found", 405: "not_found"}
 
@@ -40,7 +45,13 @@ def create() -> ASGIApp:
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(AwayError)(_away)
     app.exception_handler(Exception)(_failed)
-    return PolicyMiddleware(app)
+    return PolicyMiddleware(BodyLimit(app, max_bytes=LONGEST_FORM, refuse=_refusal))
+
+
+def _refusal(_scope: Scope, status: int, message: str) -> bytes:
+    # As RFC 6749 has it, for programs; people's browsers send no such forms.
+    error = {"error": "invalid_request", "error_description": message, "status": status}
+    return json.dumps(error).encode()
 
 
 @asynccontextmanager

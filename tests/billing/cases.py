@@ -182,12 +182,15 @@ class ContractCases:
             b"NaN",
             b"1e99999999999999999999",
             b"[" * 100_000,
-            b" " * 5_000_000,
         ],
         ids=lambda body: body[:8],
     )
     def test_a_malformed_body_is_not_understood(self, api: Gateway, path: str, body: bytes) -> None:
         assert api.post(path, body).status_code == 422
+
+    @pytest.mark.parametrize("path", [CHECK, LOG])
+    def test_a_body_that_is_too_long_is_refused(self, api: Gateway, path: str) -> None:
+        assert api.post(path, b" " * 5_000_000).status_code in (413, 422)
 
     @pytest.mark.parametrize(
         "change",

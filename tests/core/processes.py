@@ -53,7 +53,7 @@ class PocketBaseProcess(Process):
 
 @dataclass(kw_only=True)
 class AppProcess(Process):
-    """An app of `core.services`, on uvicorn as in its container."""
+    """An app of `core.services`, served as in its container."""
 
     factory: str
     settings: BaseModel
@@ -61,8 +61,7 @@ class AppProcess(Process):
     health_path: str = "/health"
 
     def command(self) -> Sequence[str | Path]:
-        options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
-        return [sys.executable, "-m", "uvicorn", "--factory", self.factory, *options]
+        return [sys.executable, "-m", "core.services.serve", self.factory, str(self.port)]
 
     def health(self) -> str:
         return self.health_path

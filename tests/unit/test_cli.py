@@ -84,7 +84,7 @@ def test_check_tells_what_a_tenant_and_its_core_do_not_agree_on(project: Path) -
     finished = cloudfreedom(project, "check")
     assert finished.returncode == 1
     assert finished.stderr == (
-        'core/demo.yaml:7: tenants.0.chat_url = "http://127.0.0.1:3001/": people open the chat at'
+        'core/demo.yaml:9: tenants.0.chat_url = "http://127.0.0.1:3001/": people open the chat at'
         " http://127.0.0.1:3009, says tenants/demo.yaml\n"
     )
 

@@ -1,13 +1,16 @@
 """The Billing API's process: `uvicorn --factory core.services.billing.app:create`."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.services.billing import backups, budgets, keys, provisioning
 from core.services.billing.contract import (
@@ -28,9 +31,13 @@ from core.services.pocketbase import (
     RefusedError,
 )
 from core.services.settings import billing_secrets, settings
+from gateway.body_limit import BodyLimit
 
 LONGEST_BODY = 4 * 1024 * 1024
 """Bytes; 1000 usual events have a tenth of it."""
+
+LONGEST_OF_STRANGERS = 64 * 1024
+"""Bytes that are kept of a request whose key is nobody's."""
 
 # docs/billing-api.yaml describes these.
 router = APIRouter(include_in_schema=False)
@@ -49,9 +56,27 @@ def create() -> FastAPI:
     app.include_router(router)
     app.include_router(provisioning.router)
     app.include_router(backups.router)
+    app.add_middleware(BodyLimits)
     for kind in (ApiError, RequestValidationError, HTTPException, PocketBaseError, Exception):
         app.add_exception_handler(kind, _answer)
     return app
+
+
+class BodyLimits:
+    """Refuses bodies by their size before they are read; who has no key has to be brief."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._known = BodyLimit(app, max_bytes=LONGEST_BODY, refuse=_refusal)
+        self._strangers = BodyLimit(app, max_bytes=LONGEST_OF_STRANGERS, refuse=_refusal)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request as ASGI has it."""
+        known = scope["type"] == "http" and keys.is_known(Headers(scope=scope).get("x-api-key", ""))
+        await (self._known if known else self._strangers)(scope, receive, send)
+
+
+def _refusal(_scope: Scope, _status: int, message: str) -> bytes:
+    return json.dumps({"message": message}).encode()
 
 
 @asynccontextmanager
@@ -77,7 +102,7 @@ async def health(request: Request) -> Response:
 async def check_budget(request: Request) -> Response:
     """What a person may still spend."""
     tenant = await keys.tenant_of(request)
-    asked = check_in(await _body(request))
+    asked = check_in(await request.body())
     keys.check_tenants(tenant, {asked.tenant_id})
     check_currency(settings().currency, [asked])
     status, answer = await budgets.check(request.app.state.pocketbase, asked)
@@ -88,7 +113,7 @@ async def check_budget(request: Request) -> Response:
 async def log_usage(request: Request) -> Response:
     """What was used."""
     tenant = await keys.tenant_of(request)
-    given = usage_in(await _body(request))
+    given = usage_in(await request.body())
     events = given if isinstance(given, list) else [given]
     keys.check_tenants(tenant, {event.tenant_id for event in events})
     check_currency(settings().currency, events)
@@ -113,12 +138,3 @@ async def _answer(request: Request, error: Exception) -> Response:
         case _:
             status, message = 500, "Something went wrong; the log says what."
     return JSONResponse({"message": message}, status, headers)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise ApiError(422, f"The body: it is longer than {LONGEST_BODY} bytes")
-    return bytes(body)

@@ -27,6 +27,13 @@ async def tenant_of(request: Request) -> str:
     return tenant
 
 
+def is_known(key: str) -> bool:
+    """Whether a key may be somebody's, without asking whether it still counts."""
+    told = billing_secrets()
+    known = (told.operator_key, *told.tenant_keys.values(), *told.previous_tenant_keys.values())
+    return sum(is_same(key, right) for right in known) > 0
+
+
 def check_tenants(own: str, asked: set[str]) -> None:
     """Log and refuse what is not about the key's own tenant.
 
