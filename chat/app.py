@@ -1,0 +1,105 @@
+"""The chat's application for uvicorn: Open WebUI, bound to the tenant's file."""
+
+from collections.abc import Awaitable, Callable
+from http.cookies import CookieError, SimpleCookie
+
+import open_webui.main
+from open_webui.env import REDIS_KEY_PREFIX
+from open_webui.models import files as file_models
+from open_webui.models.auths import Auths
+from open_webui.models.config import Config
+from open_webui.models.users import Users
+from open_webui.retrieval.vector.async_client import (
+    ASYNC_VECTOR_DB_CLIENT,
+)
+from open_webui.routers import auths
+from open_webui.utils.auth import decode_token
+
+from chat import accounts, config, connections, files, log, logins, routes, sessions, settings
+from chat.headers import Headers
+from chat.names import App, Names, Scope
+from chat.outbound import Outbound
+from chat.uploads import Uploads
+
+_BODY_BYTES = 20 * 1024 * 1024
+"""The most that the gateway takes; a chat with its history is smaller."""
+
+
+def _build() -> App:
+    tenant = config.load()
+    log.install()
+    outbound = Outbound(tenant.destinations)
+    if not tenant.connections and not tenant.plugins:
+        outbound.install()
+    webui = open_webui.main.app
+    settings.install(Config, tenant)
+    routes.install(webui, tenant)
+    accounts.guard(Users, Auths, login=tenant.login)
+    logins.sign_with_login()
+    sessions.install(
+        auths,
+        lambda: webui.state.redis,
+        prefix=REDIS_KEY_PREFIX,
+        answer_seconds=tenant.answer_seconds,
+    )
+    files.install(
+        open_webui.main,
+        file_models.Files,
+        ASYNC_VECTOR_DB_CLIENT,
+        file_models,
+        max_files=tenant.max_files,
+    )
+    open_webui.main.create_admin_user = _only(open_webui.main.create_admin_user)
+    open_webui.main.seed_registered_defaults = _started(
+        open_webui.main.seed_registered_defaults, tenant
+    )
+    if tenant.login:
+        manager = logins.Logins(webui, tenant, outbound)
+        open_webui.main.oauth_manager = webui.state.oauth_manager = manager
+    bounded = Uploads(
+        webui,
+        max_bytes=tenant.max_file_bytes,
+        max_body_bytes=_BODY_BYTES,
+        may_upload=_shows_a_login,
+    )
+    served = Headers(bounded, https=tenant.url.startswith("https:"))
+    return Names(served, url=tenant.url, names=tenant.names)
+
+
+def _only(create_admin: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[None]]:
+    """Told of a new admin, Open WebUI would close sign-up, whatever the tenant's file says."""
+
+    async def create_admin_user(email: str, password: str, name: str) -> None:
+        await create_admin(email, password, name)
+
+    return create_admin_user
+
+
+def _started(
+    seed: Callable[[], Awaitable[None]], tenant: config.ChatConfig
+) -> Callable[[], Awaitable[None]]:
+    """What is put right at each start, when the database is there."""
+
+    async def seed_registered_defaults() -> None:
+        await seed()
+        if tenant.connections:
+            await connections.keep_gateway(Config)
+        if tenant.login:
+            await logins.end_unnamed_sessions()
+
+    return seed_registered_defaults
+
+
+def _shows_a_login(scope: Scope) -> bool:
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    token = headers.get(b"authorization", "").removeprefix("Bearer ").strip()
+    if not token:
+        try:
+            cookie = SimpleCookie(headers.get(b"cookie", "")).get("token")
+        except CookieError:
+            return False
+        token = cookie.value if cookie else ""
+    return token.startswith("sk-") or decode_token(token) is not None
+
+
+app = _build()
