@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
+from importlib.resources import files as package_files
+from pathlib import Path
 
 import open_webui.main
 from open_webui.env import REDIS_KEY_PREFIX
@@ -53,6 +55,8 @@ def _build() -> App:
     open_webui.main.seed_registered_defaults = _started(
         open_webui.main.seed_registered_defaults, tenant
     )
+    if not tenant.connections and not tenant.plugins:
+        _hide(Path(open_webui.main.STATIC_DIR))
     if tenant.login:
         manager = logins.Logins(webui, tenant, outbound)
         open_webui.main.oauth_manager = webui.state.oauth_manager = manager
@@ -64,6 +68,12 @@ def _build() -> App:
     )
     served = Headers(bounded, https=tenant.url.startswith("https:"))
     return Names(served, url=tenant.url, names=tenant.names)
+
+
+def _hide(static: Path) -> None:
+    """Have the page not show what is not there; it loads this style sheet last."""
+    style = package_files("chat") / "hidden.css"
+    (static / "custom.css").write_text(style.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _only(create_admin: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[None]]:

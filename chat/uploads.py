@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 
 from chat.names import App, Receive, Scope, Send
-from gateway.body_limit import BodyLimit
+from gateway.body_limit import BodyLimit, Refuse
 
+_MEBIBYTE = 1024 * 1024
 _FILES = "/api/v1/files/"
 _AT_ONCE = 2
 """Each costs the container a multiple of its size while it is read and stored."""
@@ -33,8 +35,9 @@ class Uploads:
         max_body_bytes: int,
         may_upload: Callable[[Scope], bool],
     ) -> None:
-        self._uploads = BodyLimit(app, max_bytes=max_bytes + _ENVELOPE, refuse=refusal)
-        self._others = BodyLimit(app, max_bytes=max_body_bytes, refuse=refusal)
+        largest = f"A file may have {max_bytes // _MEBIBYTE} MiB at most."
+        self._uploads = BodyLimit(app, max_bytes=max_bytes + _ENVELOPE, refuse=_refusal(largest))
+        self._others = BodyLimit(app, max_bytes=max_body_bytes, refuse=_refusal(""))
         self._may_upload = may_upload
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
@@ -50,9 +53,14 @@ class Uploads:
                 await self._uploads(scope, receive, send)
 
 
-def refusal(_scope: Scope, _status: int, message: str) -> bytes:
-    """The body of an answer that Open WebUI's page shows."""
-    return json.dumps({"detail": message.replace("body of the request", "file")}).encode()
+def _refusal(too_large: str) -> Refuse:
+    """Makes the body of an answer that Open WebUI's page shows."""
+
+    def refuse(_scope: Scope, status: int, message: str) -> bytes:
+        words = too_large if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
+        return json.dumps({"detail": words or message}).encode()
+
+    return refuse
 
 
 async def _unknown(send: Send) -> None:

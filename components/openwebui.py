@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from importlib.resources import files as package_files
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -12,16 +14,49 @@ from components.part import PartArgs
 from components.postgres import database_url
 from components.redis import redis_url
 from components.secrets import Secrets
-from components.service import Health, Listener, Service, ServiceArgs, Storage, answers, script
+from components.service import Health, Listener, Service, ServiceArgs, Storage, answers
 from components.stack_config import Keys
-from tenants.model import Tenant, base_url, public_url
+from tenants.model import Tenant, base_url
 
 PORT = 8080
 _USER = 1000  # the image has no user of its own
 _DATA = "/app/backend/data"
-_FILES = "/etc/cloudfreedom/openwebui"
+_FILES = "/etc/cloudfreedom"
+_CONFIG = f"{_FILES}/chat.json"
 _READY = f"http://127.0.0.1:{PORT}/ready"
 _REDIS_DATABASE = 1
+
+_ABSENT = [
+    *("CHAT_CALL", "CHAT_STT", "CHAT_TTS", "CHAT_WEB_UPLOAD"),
+    *("FEATURES_CODE_INTERPRETER", "FEATURES_IMAGE_GENERATION", "FEATURES_MEMORIES"),
+    *("FEATURES_USER_WEBHOOKS", "FEATURES_WEB_SEARCH"),
+]
+"""Permissions of people for what this chat does not have."""
+
+_HIDDEN = [
+    *("chat.attach_webpage", "chat.attach_knowledge"),
+    *("settings.speech_to_text_engine", "settings.text_to_speech_engine"),
+    *(
+        f"model_editor.{control}"
+        for control in (
+            "capabilities.builtin_tools",
+            "capabilities.code_interpreter",
+            "capabilities.image_generation",
+            "capabilities.memory",
+            "capabilities.terminal",
+            "capabilities.web_search",
+            "defaults.code_interpreter",
+            "defaults.image_generation",
+            "defaults.web_search",
+            "tools.code_interpreter",
+            "tools.image_generation",
+            "tools.knowledge",
+            "tools.memory",
+            "tools.web_search",
+        )
+    ),
+]
+"""Controls of Open WebUI's page for what this chat does not have."""
 
 
 class OpenWebUI(pulumi.ComponentResource):
@@ -45,22 +80,27 @@ class OpenWebUI(pulumi.ComponentResource):
     ) -> None:
         tenant = args.tenant
         super().__init__("cloudfreedom:tenant:OpenWebUI", f"{tenant.slug}-openwebui", None, opts)
-        self.url = public_url(tenant.domain, tenant.bind, tenant.openwebui.port)
+        self.url = tenant.chat_url
         self.admin_email = f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
         service = ServiceArgs(
             part="openwebui",
             image=args.image,
             user=_USER,
             command=[
-                *("python3", "-m", "uvicorn", "--app-dir", _FILES, "openwebui:app"),
+                *("python3", "-m", "uvicorn", "--app-dir", _FILES, "chat.app:app"),
                 *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
+                # The other loop connects behind the back of `chat/outbound.py`.
+                *("--loop", "asyncio"),
             ],
             limits=tenant.openwebui,
             networks=[args.networks.data, args.networks.apps],
             health=Health(command=answers(_READY), start_seconds=180),
             env=_env(tenant, self.url, self.admin_email),
             secret_env=_secret_env(args.secrets, keys),
-            files={f"{_FILES}/openwebui.py": script("openwebui.py")},
+            files={
+                _CONFIG: json.dumps(chat_config(tenant), indent=2),
+                **{f"{_FILES}/{name}": text for name, text in _program().items()},
+            },
             storage=Storage(volume=args.volumes.names["openwebui"], path=_DATA, hand_over=True),
             listeners=[
                 Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)
@@ -75,8 +115,12 @@ class OpenWebUI(pulumi.ComponentResource):
 def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
     passwords = tenant.login is None or tenant.login.passwords
     switches = {
-        # What the tenant's file says wins over what an admin once stored.
-        "ENABLE_PERSISTENT_CONFIG": False,
+        # What an admin sets is kept; `chat/settings.py` says what is not theirs.
+        "ENABLE_PERSISTENT_CONFIG": True,
+        "ENABLE_PLUGINS": tenant.openwebui.plugins,
+        "ENABLE_DIRECT_CONNECTIONS": False,
+        "ENABLE_DIRECT_INTEGRATIONS": False,
+        "ENABLE_PIP_INSTALL_FRONTMATTER_REQUIREMENTS": False,
         "ENABLE_SIGNUP": tenant.openwebui.signup,
         "ENABLE_LOGIN_FORM": passwords,
         "ENABLE_PASSWORD_AUTH": passwords,
@@ -95,13 +139,28 @@ def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
         "ENABLE_TAGS_GENERATION": False,
         "ENABLE_FOLLOW_UP_GENERATION": False,
         "ENABLE_AUTOCOMPLETE_GENERATION": False,
-        "WEBUI_SESSION_COOKIE_SECURE": url.startswith("https:"),
-        "WEBUI_AUTH_COOKIE_SECURE": url.startswith("https:"),
+        # What there is no engine, store or service for is not shown.
+        "ENABLE_CODE_EXECUTION": False,
+        "ENABLE_CODE_INTERPRETER": False,
+        "ENABLE_MEMORIES": False,
+        "ENABLE_MEMORY_SYSTEM_CONTEXT": False,
+        "ENABLE_WEB_SEARCH": False,
+        "ENABLE_IMAGE_GENERATION": False,
+        "ENABLE_IMAGE_EDIT": False,
+        "ENABLE_USER_WEBHOOKS": False,
+        "ENABLE_GOOGLE_DRIVE_INTEGRATION": False,
+        "ENABLE_ONEDRIVE_INTEGRATION": False,
+        **{f"USER_PERMISSIONS_{name}": False for name in _ABSENT},
     }
     texts = _login(tenant, url) | {
         "WEBUI_NAME": tenant.name,  # the product's own name stays beside it
         "WEBUI_URL": url,
-        "CORS_ALLOW_ORIGIN": ";".join(_origins(tenant, url)),
+        "CORS_ALLOW_ORIGIN": ";".join(_origins(tenant)),
+        "CLOUDFREEDOM_CHAT_CONFIG": _CONFIG,
+        "RAG_FILE_MAX_SIZE": str(tenant.openwebui.max_file_mb),
+        "RAG_FILE_MAX_COUNT": str(tenant.openwebui.max_files),
+        "UI_VISIBILITY": json.dumps(dict.fromkeys(_HIDDEN, False)),
+        "AUDIO_STT_ENGINE": "web",  # without an engine of its own there is no voice mode
         "WEBUI_ADMIN_EMAIL": admin_email,
         "WEBUI_ADMIN_NAME": f"{tenant.name} Admin",
         "DEFAULT_USER_ROLE": "user",
@@ -129,8 +188,13 @@ def _login(tenant: Tenant, url: str) -> dict[str, str]:
         "OAUTH_SCOPES": " ".join(["openid", "email", "profile", *login.scopes]),
         "OAUTH_CODE_CHALLENGE_METHOD": "S256",
         "ENABLE_OAUTH_SIGNUP": "true",
-        "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "true",
+        # `chat/logins.py` does it, where the two are one person.
+        "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "false",
+        "OAUTH_UPDATE_EMAIL_ON_LOGIN": "true",
         "OAUTH_UPDATE_NAME_ON_LOGIN": "true",
+        "OAUTH_EMAIL_CLAIM": login.email_claim,
+        "OAUTH_USERNAME_CLAIM": login.name_claim,
+        "OAUTH_PICTURE_CLAIM": "",  # it would be fetched from wherever it is
         "ENABLE_OAUTH_ROLE_MANAGEMENT": "true",
         "OAUTH_ROLES_CLAIM": login.roles_claim,
         "OAUTH_ALLOWED_ROLES": ",".join([*login.users, *login.admins]),
@@ -141,13 +205,48 @@ def _login(tenant: Tenant, url: str) -> dict[str, str]:
     }
 
 
-def _origins(tenant: Tenant, url: str) -> list[str]:
-    """Addresses that a browser may have opened the chat at."""
-    if tenant.domain:
-        return [url]
-    if tenant.bind.is_loopback:
-        return [url, f"http://localhost:{tenant.openwebui.port}"]
-    return ["*"]  # the host's own names are not known here
+def chat_config(tenant: Tenant) -> dict[str, object]:
+    """What `chat/config.py` reads: the tenant's file, as far as the chat needs it."""
+    openwebui, login = tenant.openwebui, tenant.login
+    destinations: list[tuple[str, int]] = [
+        ("litellm", litellm.PORT),
+        ("postgres", 5432),
+        ("redis", 6379),
+    ]
+    if login:
+        issuer = urlsplit(base_url(login.issuer))
+        port = issuer.port or (443 if issuer.scheme == "https" else 80)
+        destinations.append((issuer.hostname or "", port))
+    claims = {"email_claim": login.email_claim, "name_claim": login.name_claim} if login else {}
+    return claims | {
+        "url": tenant.chat_url,
+        "names": tenant.chat_names,
+        "destinations": destinations,
+        "plugins": openwebui.plugins,
+        "connections": openwebui.connections,
+        "login": login is not None,
+        "max_file_mb": openwebui.max_file_mb,
+        "max_files": openwebui.max_files,
+        "answer_seconds": tenant.litellm.cache.ttl,
+    }
+
+
+def _origins(tenant: Tenant) -> list[str]:
+    """Addresses of the pages that may talk to the chat."""
+    names = [f"{scheme}://{name}" for name in tenant.chat_names for scheme in ("http", "https")]
+    return [f"https://{tenant.domain}", *names[2:]] if tenant.domain else names
+
+
+def _program() -> dict[str, str]:
+    """The files of `chat/`, and what it has of the gateway's, by name."""
+    chat = package_files("chat").iterdir()
+    own = {
+        f"chat/{path.name}": path.read_text(encoding="utf-8")
+        for path in chat
+        if path.name.endswith((".css", ".py", ".txt"))
+    }
+    limit = package_files("gateway") / "body_limit.py"
+    return own | {"gateway/body_limit.py": limit.read_text(encoding="utf-8")}
 
 
 def _secret_env(secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:

@@ -72,7 +72,7 @@ class TenantStack(pulumi.ComponentResource):
             "openwebui_url": openwebui.url,
             "openwebui_admin_email": openwebui.admin_email,
             "openwebui_admin_password": secrets.openwebui_admin,
-            "litellm_url": f"http://{tenant.bind}:{tenant.litellm.port}",
+            "litellm_url": tenant.litellm_url,
             "litellm_master_key": secrets.litellm_master,
             **{
                 f"litellm_key_{name.replace('-', '_')}": key

@@ -12,6 +12,7 @@ from tenants.duration import Duration
 from tenants.model import (
     DOLLAR,
     Currency,
+    UNSPECIFIED,
     Domain,
     MiB,
     Port,
@@ -154,6 +155,12 @@ class Core(Section):
     def _rate_is_needed(self) -> Self:
         if self.usd_rate and self.currency == DOLLAR:
             refuse([Finding(("usd_rate",), "", f"none: the budgets are in {DOLLAR} already")])
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.bind.is_unspecified and not self.domain:
+            refuse([Finding(("bind",), self.bind, f"{UNSPECIFIED}, or `domain` beside it")])
         return self
 
     @model_validator(mode="after")

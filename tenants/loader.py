@@ -45,6 +45,10 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
         yield Finding(("slug",), tenant.slug, f"{stack}.yaml has the same: each its own")
     if tenant.domain and tenant.domain == other.domain:
         yield Finding(("domain",), tenant.domain, f"{stack}.yaml has the same: each its own")
+    for index, name in enumerate(tenant.openwebui.names):
+        if name in (other.domain, *other.openwebui.names):
+            path = ("openwebui", "names", index)
+            yield Finding(path, name, f"{stack}.yaml has the same: each its own")
     if not same_host or not _addresses_overlap(tenant, other):
         return
     theirs = {other.litellm.port, other.openwebui.port}

@@ -4,13 +4,17 @@ The descriptions below are the documentation of the file: `schema.json`, which e
 read, is generated from them.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -61,13 +65,50 @@ DeployedModel = Annotated[
     ),
 ]
 UrlPath = Annotated[str, *matching(r"/[A-Za-z0-9._~/-]*", "a path that starts with /")]
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = rf"({_LABEL}\.)*{_LABEL}"
+
+
+def _ascii(name: object) -> object:
+    """A name as the network writes it: `chat.пример` is `chat.xn--e1afmkfd`."""
+    if isinstance(name, str) and not name.isascii():
+        with suppress(UnicodeError):
+            return name.lower().encode("idna").decode()
+    return name
+
+
 Domain = Annotated[
     str,
+    BeforeValidator(_ascii),
     *matching(
-        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+        rf"({_LABEL}\.)+([a-z]{{2,63}}|xn--[a-z0-9-]{{2,59}})",
         "a full domain name in small letters, such as chat.example.com",
     ),
 ]
+
+
+def _chat_name(text: str) -> str:
+    """A host with or without a port, as a browser sends it."""
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]+)(?::([0-9]{1,5}))?", text)
+    host = _host(found[1]) if found else ""
+    if not found or not host or not 0 < int(found[2] or 1) <= 65_535:  # noqa: PLR2004
+        raise ValueError(
+            "a name or an address that people open the chat at, in small letters, with the port"
+            " where the browser shows one: chat.example.com, 192.0.2.7:3000, [2001:db8::1]:3000"
+        )
+    return host + (f":{found[2]}" if found[2] else "")
+
+
+def _host(text: str) -> str:
+    """A host in the form that browsers send; empty if it is none."""
+    with suppress(ValueError):
+        address = ip_address(text.strip("[]"))
+        return url_host(address) if text.startswith("[") == (address.version == 6) else ""  # noqa: PLR2004
+    last = text.rpartition(".")[2]
+    return text if re.fullmatch(_HOST_NAME, text) and not last.isdigit() else ""
+
+
+ChatName = Annotated[str, BeforeValidator(_ascii), AfterValidator(_chat_name)]
 
 
 class Provider(StrEnum):
@@ -352,6 +393,26 @@ class OpenWebUI(Service):
     memory_mb: AppMiB = 1024
     signup: bool = Field(False, description="Whether anyone may make an account")
     session: Duration = Field(43_200, description="How long a login lasts")
+    names: list[ChatName] = Field(
+        [],
+        description="Every name and address that people open the chat at, besides `domain`, with"
+        " the port where the browser shows one; under any other the chat says where it is."
+        " Without `domain` the first is where logins return to",
+    )
+    connections: bool = Field(
+        False,
+        description="Whether admins of the chat may add addresses of other services: models that"
+        " no budget covers, web search, images. They then reach what its networks reach",
+    )
+    plugins: bool = Field(
+        False,
+        description="Whether admins of the chat may add functions, tools and pipelines. Their code"
+        " runs with all of the chat's secrets",
+    )
+    max_file_mb: int = Field(
+        20, ge=1, le=1024, description="Largest file that somebody may upload, in MiB"
+    )
+    max_files: int = Field(10, ge=1, le=100, description="Files that one message may bring")
 
 
 class UserId(StrEnum):
@@ -438,7 +499,8 @@ Scope = Annotated[str, *matching(r"[!#-\[\]-~]+", "a word without spaces and quo
 class Login(Section):
     """Logins at an OpenID provider, such as the core's; without it Open WebUI has passwords.
 
-    An account of the same e-mail is taken over: the provider must have verified it.
+    An account belongs to the provider's subject, whatever e-mail it has. One that the chat made
+    itself is taken over by the same e-mail, if the provider says that it is verified.
     """
 
     issuer: HttpUrl = Field(
@@ -454,6 +516,10 @@ class Login(Section):
         [], description="Asked for besides openid, email and profile, such as groups"
     )
     roles_claim: str = Field("role", min_length=1, description="Where it says who may do what")
+    email_claim: str = Field(
+        "email", min_length=1, description="Where it says a person's e-mail, such as upn"
+    )
+    name_claim: str = Field("name", min_length=1, description="Where it says a person's name")
     users: list[Role] = Field(
         ["user"],
         min_length=1,
@@ -472,7 +538,16 @@ def base_url(url: HttpUrl) -> str:
 
 def public_url(domain: str | None, bind: IPvAnyAddress, port: int) -> str:
     """Where people open what listens on a port of the host, and may have a name behind TLS."""
-    return f"https://{domain}" if domain else f"http://{bind}:{port}"
+    return f"https://{domain}" if domain else f"http://{url_host(bind)}:{port}"
+
+
+def url_host(address: IPvAnyAddress) -> str:
+    """An address as URLs write it."""
+    return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004
+
+
+UNSPECIFIED = "an address that people open"
+"""What is right instead of all addresses, where nothing says another name."""
 
 
 class Tenant(Section):
@@ -492,6 +567,28 @@ class Tenant(Section):
     redis: Redis = Redis()
     billing: Billing | None = None
     login: Login | None = None
+
+    @property
+    def chat_url(self) -> str:
+        """Where people open the chat."""
+        if self.domain or not self.openwebui.names:
+            return public_url(self.domain, self.bind, self.openwebui.port)
+        return f"http://{self.openwebui.names[0]}"
+
+    @property
+    def chat_names(self) -> list[str]:
+        """Every host[:port] that the chat answers under."""
+        if self.domain:
+            return [self.domain, *self.openwebui.names]
+        hosts = [] if self.bind.is_unspecified else [url_host(self.bind)]
+        hosts += ["localhost"] if self.bind.is_loopback else []
+        return [*self.openwebui.names, *(f"{host}:{self.openwebui.port}" for host in hosts)]
+
+    @property
+    def litellm_url(self) -> str:
+        """Where programs reach the gateway."""
+        host = "127.0.0.1" if self.bind.is_unspecified else url_host(self.bind)
+        return f"http://{host}:{self.litellm.port}"
 
     @property
     def account(self) -> str:
@@ -517,6 +614,13 @@ class Tenant(Section):
         rate = self.billing.usd_rate or (usd_rate if ours == currency else None)
         billing = self.billing.model_copy(update={"currency": ours, "usd_rate": rate})
         return self.model_copy(update={"billing": billing})
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.bind.is_unspecified and not self.domain and not self.openwebui.names:
+            allowed = f"{UNSPECIFIED}, or `domain` or `openwebui.names` beside it"
+            refuse([Finding(("bind",), self.bind, allowed)])
+        return self
 
     @field_validator("slug")
     @classmethod

@@ -33,6 +33,7 @@ EVE = account("Eve Evil", "Chat People", email=BEN.email, verified=False)
 
 BUTTON = "Continue with Canaille"
 FAILED = "Sign-in with your identity provider failed."
+UNVERIFIED = "Your identity provider has not verified your e-mail address."
 REFUSED = "You do not have permission to access this resource."
 
 
@@ -189,7 +190,7 @@ def test_whoever_is_in_no_group_that_may_chat_is_refused(
 def test_an_unverified_e_mail_leads_into_nobody_s_account(
     company: Company, browser: Browser, ben: Visitor
 ) -> None:
-    Visitor.at(browser, company, EVE).is_refused(FAILED)
+    Visitor.at(browser, company, EVE).is_refused(UNVERIFIED)
     # Nor does it later, when the provider has verified another one.
     own = EVE.model_copy(update={"email": "eve@example.com", "verified": True})
     with company.openid.changed(people=[own]):

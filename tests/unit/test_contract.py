@@ -255,9 +255,28 @@ def test_what_heals_a_killed_run_is_at_hand_and_touches_no_volume(
     assert {resource.hooks for resource in demo.of_type(token)} == {frozenset(hooks)}
 
 
-def test_what_the_file_says_wins_over_what_open_webui_stored(demo: Recording) -> None:
-    [chat] = [c for c in demo.of_type(CONTAINER) if c.name == "demo-openwebui"]
-    assert "ENABLE_PERSISTENT_CONFIG=false" in chat.inputs["envs"]
+def test_what_an_admin_of_the_chat_sets_is_kept(demo: Recording) -> None:
+    assert "ENABLE_PERSISTENT_CONFIG=true" in chat_of(demo).inputs["envs"]
+
+
+def test_the_chat_has_every_file_of_its_code_and_no_other(demo: Recording) -> None:
+    uploaded = {upload["file"] for upload in chat_of(demo).inputs["uploads"]}
+    code = [path for path in (ROOT / "chat").iterdir() if path.suffix in (".css", ".py", ".txt")]
+    assert {path for path in uploaded if path.startswith("/etc/cloudfreedom/")} == {
+        "/etc/cloudfreedom/chat.json",
+        "/etc/cloudfreedom/gateway/body_limit.py",
+        *(f"/etc/cloudfreedom/chat/{path.name}" for path in code),
+    }
+
+
+def test_the_chat_connects_to_the_tenant_and_its_login_alone(demo: Recording) -> None:
+    uploads = {each["file"]: each["content"] for each in chat_of(demo).inputs["uploads"]}
+    told = json.loads(uploads["/etc/cloudfreedom/chat.json"])
+    places = [("litellm", 4000), ("postgres", 5432), ("redis", 6379), ("pocketbase-core", 8090)]
+    assert [tuple(place) for place in told["destinations"]] == places
+    # Another loop would connect where Python's own hook does not see it.
+    assert "--loop asyncio" in " ".join(chat_of(demo).inputs["command"])
+    assert (told["plugins"], told["connections"]) == (False, False)
 
 
 @of_type(CONTAINER)
@@ -329,6 +348,12 @@ def test_everything_on_the_host_is_labelled(demo: Recording) -> None:
         for resource in demo.of_type(token):
             labels = {label["label"]: label["value"] for label in resource.inputs["labels"]}
             assert labels["cloudfreedom.tenant"] == "demo"
+
+
+def chat_of(recording: Recording) -> Declared:
+    """Open WebUI's container."""
+    [chat] = [c for c in recording.of_type(CONTAINER) if c.name.endswith("-openwebui")]
+    return chat
 
 
 def gateway_of(recording: Recording) -> Declared:

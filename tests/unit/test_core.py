@@ -48,7 +48,17 @@ def load(folder: Path, text: str) -> Core:
     return core
 
 
+@pytest.mark.parametrize(("more", "url"), [
+    ("", "http://127.0.0.1:8090"), ("bind: ::1\n", "http://[::1]:8090"),
+    ("bind: 0.0.0.0\ndomain: login.example.com\n", "https://login.example.com"),
+])  # fmt: skip
+def test_the_address_of_the_login(tmp_path: Path, more: str, url: str) -> None:
+    assert load(tmp_path, f"{CORE}{CHAT}{more}").public_url == url
+
+
 @pytest.mark.parametrize(("text", "problem"), [
+    (f"{CHAT}bind: 0.0.0.0\n",
+     '6: bind = "0.0.0.0": an address that people open, or `domain` beside it'),
     ("", "3: tenants.0.chat_url: needed, and missing"),
     ("    chat_url: chat\n", '5: tenants.0.chat_url = "chat": must be a valid URL, relative URL'
      " without a base"),

@@ -1,10 +1,11 @@
 """Tenant files: what a good one means, and what is said about a bad one."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, HttpUrl
 
 from components.stack_config import LOCAL_DOCKER
 from core.model import Core
@@ -498,6 +499,11 @@ ON_ALL = "bind: 0.0.0.0\n"
 CHAT = "domain: chat.example.com\n"
 
 
+def named(file: str, name: str) -> str:
+    """A tenant's file with a name of its chat, which all addresses need beside them."""
+    return file.replace("openwebui:\n", f"openwebui:\n  names: [{name}]\n")
+
+
 @pytest.mark.parametrize(("changes", "appended", "hosts", "problems"), [
     ({"beta": "acme"}, "", HERE, ['1: slug = "acme": beta.yaml has the same: each its own']),
     ({"beta": "acme"}, "", APART, ['1: slug = "acme": beta.yaml has the same: each its own']),
@@ -507,8 +513,8 @@ CHAT = "domain: chat.example.com\n"
     ({"4003": "3002"}, "", HERE,
      ["4: openwebui.port = 3002: beta.yaml uses it on the same host: a free one"]),
     ({"4003": "3002", "3003": "4002"}, ON_ALL, HERE,
-     ["4: openwebui.port = 3002: beta.yaml uses it on the same host: a free one",
-      "6: litellm.port = 4002: beta.yaml uses it on the same host: a free one"]),
+     ["5: openwebui.port = 3002: beta.yaml uses it on the same host: a free one",
+      "7: litellm.port = 4002: beta.yaml uses it on the same host: a free one"]),
 ])  # fmt: skip
 def test_two_tenants_that_clash(
     folder: Path,
@@ -520,8 +526,68 @@ def test_two_tenants_that_clash(
     beta = BETA
     for old, new in changes.items():
         beta = beta.replace(old, new)
-    write(folder, {"acme": ACME + appended, "beta": beta + appended})
+    acme = ACME
+    if appended == ON_ALL:
+        acme, beta = named(acme, "a.example"), named(beta, "b.example")
+    write(folder, {"acme": acme + appended, "beta": beta + appended})
     assert problems_in_acme(folder, hosts=hosts) == problems
+
+
+def test_two_chats_have_no_name_in_common(folder: Path) -> None:
+    acme, beta = named(ACME, "chat.example:8080"), named(BETA, "chat.example:8080")
+    write(folder, {"acme": acme, "beta": beta})
+    assert problems_in_acme(folder, hosts=APART) == [
+        '4: openwebui.names.0 = "chat.example:8080": beta.yaml has the same: each its own'
+    ]
+
+
+@pytest.mark.parametrize(("more", "url", "names"), [
+    ("", "http://127.0.0.1:3002", ["127.0.0.1:3002", "localhost:3002"]),
+    ("bind: ::1\n", "http://[::1]:3002", ["[::1]:3002", "localhost:3002"]),
+    ("bind: 2001:db8:0::7\n", "http://[2001:db8::7]:3002", ["[2001:db8::7]:3002"]),
+    ("bind: 192.0.2.7\n", "http://192.0.2.7:3002", ["192.0.2.7:3002"]),
+    ("domain: chat.example.com\n", "https://chat.example.com", ["chat.example.com"]),
+    ("domain: chat.xn--p1ai\n", "https://chat.xn--p1ai", ["chat.xn--p1ai"]),
+    ("domain: chat.пример.рф\n", "https://chat.xn--e1afmkfd.xn--p1ai",
+     ["chat.xn--e1afmkfd.xn--p1ai"]),
+])  # fmt: skip
+def test_the_address_of_a_chat(folder: Path, more: str, url: str, names: list[str]) -> None:
+    tenant = load_acme(folder, ACME + more)
+    assert (tenant.chat_url, tenant.chat_names) == (url, names)
+    assert str(HttpUrl(url)).rstrip("/") == url, "an address that browsers take"
+
+
+@pytest.mark.parametrize(("bind", "litellm"), [
+    ("0.0.0.0", "http://127.0.0.1:4002"), ("'::'", "http://127.0.0.1:4002"),
+    ("::1", "http://[::1]:4002"), ("192.0.2.7", "http://192.0.2.7:4002"),
+])  # fmt: skip
+def test_a_chat_under_names_of_its_own(folder: Path, bind: str, litellm: str) -> None:
+    tenant = load_acme(
+        folder, named(ACME, "chat.local:3002, '[2001:DB8:0::7]:80'") + f"bind: {bind}\n"
+    )
+    assert tenant.chat_url == "http://chat.local:3002"
+    assert tenant.chat_names[:2] == ["chat.local:3002", "[2001:db8::7]:80"]
+    assert tenant.litellm_url == litellm
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "'::'"])
+def test_all_addresses_are_no_address(folder: Path, bind: str) -> None:
+    shown = bind.strip("'")
+    assert problems_of(folder, f"{ACME}bind: {bind}\n") == [
+        f'7: bind = "{shown}": an address that people open, or `domain` or `openwebui.names`'
+        " beside it"
+    ]
+
+
+@pytest.mark.parametrize("name", [
+    "https://chat.example.com", "chat.example.com/", "chat:port", "chat.example.com:0",
+    "chat.example.com:65536", "::1", "[::1", "[1.2.3.4]", "1.2.3", "256.1.1.1", "a b", "-a.example",
+    "chat_1.example", "user@chat.example", "*.example.com",
+])  # fmt: skip
+def test_what_is_no_name_of_a_chat(folder: Path, name: str) -> None:
+    [problem] = problems_of(folder, named(ACME, json.dumps(name)))
+    assert problem.startswith("4: openwebui.names.0")
+    assert "a name or an address that people open the chat at" in problem
 
 
 @pytest.mark.parametrize(("mine", "theirs", "hosts", "clash"), [
@@ -537,8 +603,9 @@ def test_two_tenants_with_one_port(
     folder: Path, mine: str, theirs: str, hosts: Mapping[str, str], clash: bool
 ) -> None:
     beta = BETA.replace("4003", "4002")
-    write(folder, {"acme": f"{ACME}bind: {mine}\n", "beta": f"{beta}bind: {theirs}\n"})
-    problem = "6: litellm.port = 4002: beta.yaml uses it on the same host: a free one"
+    acme, beta = named(ACME, "a.example"), named(beta, "b.example")
+    write(folder, {"acme": f"{acme}bind: {mine}\n", "beta": f"{beta}bind: {theirs}\n"})
+    problem = "7: litellm.port = 4002: beta.yaml uses it on the same host: a free one"
     assert problems_in_acme(folder, hosts=hosts) == [problem] * clash
 
 
@@ -599,6 +666,11 @@ def test_what_a_file_leaves_out(folder: Path) -> None:
             "port": 3002,
             "signup": False,
             "session": 43_200,
+            "names": [],
+            "connections": False,
+            "plugins": False,
+            "max_file_mb": 20,
+            "max_files": 10,
         },
         "litellm": {
             "memory_mb": 1024,
