@@ -10,7 +10,6 @@ from chat.names import Receive, Scope, Send
 
 _ALWAYS_CLOSED = (
     # The tenant's file says who logs in, and how.
-    "/api/v1/auths/admin/config/ldap",
     "/api/v1/auths/admin/config/oauth",
     "/api/v1/auths/ldap",
     "/api/v1/auths/oauth/{provider}/token/exchange",
