@@ -14,7 +14,7 @@ from components.stack_config import LOCAL_DOCKER, PROJECT, docker_hosts, stored
 from core.deployment.stack_config import CoreConfig
 from core.model import Core, CoreTenant
 from tenants.file import Source, read, stacks
-from tenants.model import DOLLAR, Tenant, base_url, public_url
+from tenants.model import DOLLAR, Tenant, base_url
 from tenants.prices import priced_models
 from tenants.problem import Finding, InvalidFileError, Problem
 
@@ -196,7 +196,7 @@ def _chat_url(
     tenant: _TenantFile, core: _CoreFile, index: int, listed: CoreTenant
 ) -> Iterator[Problem]:
     it = tenant.tenant
-    url = public_url(it.domain, it.bind, it.openwebui.port)
+    url = it.chat_url
     if it.login and base_url(listed.chat_url) != url:
         path = ("tenants", index, "chat_url")
         allowed = f"people open the chat at {url}, says {tenant.source.file}"

@@ -23,7 +23,7 @@ from core.model import Core
 from ops.condition import compose_folder, network_problem, past, published, state_problem
 from ops.outside import Outside, words
 from ops.tools import shown_compose
-from tenants.model import Billing, Tenant, base_url, public_url
+from tenants.model import Billing, Tenant, base_url
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
 CORE_PARTS = ("pocketbase", "billing", "identity")
@@ -203,7 +203,7 @@ class _TenantExamination(_Examination):
         said = str(tenant.bind), tenant.openwebui.port
         direct = self.published_port(container, "8080", said, "/ready")
         yield direct
-        url = public_url(tenant.domain, tenant.bind, tenant.openwebui.port)
+        url = tenant.chat_url
         place = url if tenant.domain else f"http://{_reachable(said[0])}:{said[1]}"
         if direct.problem or not self._outside.reaches(place):
             return

@@ -580,8 +580,9 @@ class Tenant(Section):
         """Every host[:port] that the chat answers under."""
         if self.domain:
             return [self.domain, *self.openwebui.names]
-        hosts = [] if self.bind.is_unspecified else [url_host(self.bind)]
-        hosts += ["localhost"] if self.bind.is_loopback else []
+        here = "[::1]" if self.bind.version == 6 else "127.0.0.1"  # noqa: PLR2004
+        hosts = [here if self.bind.is_unspecified else url_host(self.bind)]
+        hosts += ["localhost"] if self.bind.is_loopback or self.bind.is_unspecified else []
         return [*self.openwebui.names, *(f"{host}:{self.openwebui.port}" for host in hosts)]
 
     @property

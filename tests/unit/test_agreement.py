@@ -144,7 +144,12 @@ def test_a_port_of_the_bridge_is_another_than_that_of_the_loopback(checkout: Pat
     """The core's Billing API is on the bridge's address only."""
     change(checkout, "tenants/acme.yaml", "4002", "3000")
     assert disagreements(checkout) == []
-    change(checkout, "tenants/acme.yaml", "name: Acme", "name: Acme\nbind: 0.0.0.0")
+    change(
+        checkout,
+        "tenants/acme.yaml",
+        "name: Acme",
+        "name: Acme\nbind: 0.0.0.0\ndomain: chat.example",
+    )
     found = [str(problem) for problem in disagreements(checkout) if "same host" in str(problem)]
     assert [problem.partition(":")[0] for problem in found] == [
         "core/prod.yaml",
