@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_valida
 from tenants.duration import Duration
 from tenants.model import (
     DOLLAR,
-    Currency,
     UNSPECIFIED,
+    Currency,
     Domain,
     MiB,
     Port,
