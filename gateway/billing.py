@@ -45,6 +45,7 @@ class Budget:
         words: why the Billing API refuses, or empty.
         used_up: it refuses only because all is spent.
         currency: empty if it does not say.
+        payer: the name that all have who share the budget; empty if it does not say.
     """
 
     remaining: int
@@ -52,6 +53,7 @@ class Budget:
     words: str
     used_up: bool = False
     currency: str = ""
+    payer: str = ""
 
 
 class Billing:
@@ -127,10 +129,7 @@ class Billing:
 
     def _additions(self, subject: str) -> dict[str, str]:
         currency = self._billing.currency
-        return {
-            **({"user_subject": subject} if subject else {}),
-            **({"currency": currency} if currency else {}),
-        }
+        return {"user_subject": subject, **({"currency": currency} if currency else {})}
 
     def on_wire(self, event: Event) -> dict[str, Any]:
         """An event as it is delivered."""
@@ -178,13 +177,14 @@ def _budget(answer: Any) -> Budget:
         found = answer["budget"]
         if found is None:
             found = {"total": "0", "remaining": "0"}
-        currency = str(found.get("currency") or "")
         total = from_wire(found["total"])
+        currency, payer = (str(found.get(name) or "") for name in ("currency", "payer"))
         if answer["allowed"]:
-            return Budget(from_wire(found["remaining"]), total, "", currency=currency)
+            remaining = from_wire(found["remaining"])
+            return Budget(remaining, total, "", currency=currency, payer=payer)
         status = str(answer["status"])
         words = str(answer["message"]) or status
-        return Budget(0, total, words, used_up=status == USED_UP, currency=currency)
+        return Budget(0, total, words, status == USED_UP, currency, payer)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BillingAwayError(f"its answer is not a budget: {error!r}") from None
 

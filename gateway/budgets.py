@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from redis.exceptions import RedisError
 
-from gateway.billing import Billing, BillingAwayError
+from gateway.billing import Billing, BillingAwayError, Budget
 from gateway.bookkeeper import Bookkeeper, Wish
-from gateway.ledger import Ledger, Reply, Verdict
+from gateway.ledger import Ledger, Question, Reply, Verdict
 from gateway.metrics import BILLING_SECONDS, BILLING_UP
 
 FRESH_SECONDS = 30
@@ -16,6 +17,9 @@ FRESH_SECONDS = 30
 
 PAUSE_SECONDS = 2
 """After a failed question nobody else waits for the Billing API in vain."""
+
+_QUESTIONS = 10
+"""Asked in a row before an answer that fits."""
 
 _TO_BE_ASKED = (Verdict.UNKNOWN, Verdict.STALE, Verdict.ASK)
 
@@ -33,6 +37,7 @@ class Budgets:
         self._billing = billing
         self._grace_seconds = grace_seconds
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._shared: dict[str, str] = {}
         self._away_until = 0.0
 
     async def reserve(self, wish: Wish) -> Reply:
@@ -53,7 +58,17 @@ class Budgets:
         return await self._reserve(wish, asked=True)
 
     async def _reserve(self, wish: Wish, *, asked: bool) -> Reply:
+        wish = self._as_shared(wish)
         return await self._bookkeeper.reserve(wish, oldest_seconds=self._grace_seconds, asked=asked)
+
+    def _as_shared(self, wish: Wish) -> Wish:
+        """The wish under the name that all have who share its payer's budget."""
+        held = wish.reservation
+        name = self._shared.get(held.user, held.user)
+        if name == held.user:
+            return wish
+        shared = replace(held, user=name, user_id=held.user_id or held.user)
+        return replace(wish, reservation=shared, former_key=held.user)
 
     def _ask(self, wish: Wish) -> "asyncio.Task[None]":
         """One question at a time for each person."""
@@ -74,16 +89,39 @@ class Budgets:
     async def _question(self, wish: Wish) -> None:
         if time.monotonic() < self._away_until:
             raise BillingAwayError("it was just now")
-        taken = False
-        while not taken:  # a ledger that is emptied meanwhile is another one
-            taken = await self._ask_once(wish)
+        for _ in range(_QUESTIONS):
+            if await self._ask_once(wish):
+                return
+        raise BillingAwayError("it gives one payer another name each time")
 
-    async def _ask_once(self, wish: Wish) -> bool:
+    async def _ask_once(self, asked: Wish) -> bool:
+        """Whether the answer is in the ledger: one that was emptied meanwhile is another."""
+        wish = self._as_shared(asked)
         user = wish.reservation.user
-        generation = await self._bookkeeper.rebuild()
-        question = await self._ledger.ask(user, generation, wish.former_key)
+        question = await self._ledger.ask(user, await self._bookkeeper.rebuild(), wish.former_key)
         if question is None:
             return False
+        budget = await self._checked(wish)
+        name = budget.payer or asked.reservation.user
+        if name == user:
+            return await self._answer(question, budget)
+        self._shared[asked.reservation.user] = name
+        if wish is asked:
+            # Under this name nothing more is spent, and what was is on its way.
+            await self._answer(question, replace(budget, remaining=0))
+        return False
+
+    async def _answer(self, question: Question, budget: Budget) -> bool:
+        return await self._ledger.answer(
+            question,
+            remaining=budget.remaining,
+            total=budget.total,
+            words=budget.words,
+            used_up=budget.used_up,
+            currency=budget.currency,
+        )
+
+    async def _checked(self, wish: Wish) -> Budget:
         started = time.monotonic()
         try:
             budget = await self._billing.check(wish.reservation, wish.most)
@@ -94,11 +132,4 @@ class Budgets:
         finally:
             BILLING_SECONDS.observe(time.monotonic() - started)
         BILLING_UP.set(1)
-        return await self._ledger.answer(
-            question,
-            remaining=budget.remaining,
-            total=budget.total,
-            words=budget.words,
-            used_up=budget.used_up,
-            currency=budget.currency,
-        )
+        return budget

@@ -25,9 +25,12 @@ class User:
     tenant: str
     name: str
 
-    def budget(self, total: str | None) -> None:
-        """Make the person known, or change the budget; None is for none at all."""
-        body = {"tenant": self.tenant, "user": self.name, "total": total}
+    def budget(self, total: str | None, *, also: Sequence[str] = ()) -> None:
+        """Make the person known, or change the budget; None is for none at all.
+
+        Others may share it, such as the person under another name.
+        """
+        body = {"tenant": self.tenant, "user": self.name, "total": total, "also": list(also)}
         HTTP.put(f"{self.base_url}/_control/users", json=body).raise_for_status()
 
     def delete(self) -> None:

@@ -160,6 +160,8 @@ class Budget(Strict):
     tenant: Text
     user: Text
     total: Amount | None
+    # Others who share it, and whom answers give the name of this user.
+    also: list[Text] = []
 
 
 class Faults(Strict):
@@ -246,20 +248,21 @@ INSERT INTO budgets VALUES (
 LOG = """
 INSERT INTO usage
 SELECT
-  NULL, :request_id, tenant, user, :model, :tokens_input, :tokens_output, :cost_total,
+  NULL, :request_id, tenant, :user_id, :model, :tokens_input, :tokens_output, :cost_total,
   :response_time, :ended_at, :status, :estimated, :user_subject, :currency, :model_used,
   :over_reserved
-FROM budgets WHERE tenant = :tenant_id AND user = :user_id
+FROM budgets WHERE tenant = :tenant_id AND user = :payer
 ON CONFLICT DO NOTHING
 """
 SPEND = """
-UPDATE budgets SET used = used + :cost_total WHERE tenant = :tenant_id AND user = :user_id
+UPDATE budgets SET used = used + :cost_total WHERE tenant = :tenant_id AND user = :payer
 """
 
 
 class Ledger:
     def __init__(self, database: str) -> None:
         self.repeats = 0
+        self.shared: dict[tuple[str, str], str] = {}
         self._db = sqlite3.connect(database, isolation_level=None)
         self._db.executescript(SCHEMA)
 
@@ -270,13 +273,19 @@ class Ledger:
             yield
 
     def put(self, budget: Budget) -> None:
-        self._db.execute(PUT_BUDGET, budget.model_dump())
+        self._db.execute(PUT_BUDGET, budget.model_dump(exclude={"also"}))
+        self.shared |= {(budget.tenant, other): budget.user for other in budget.also}
+
+    def payer(self, tenant: str, user: str) -> str:
+        """The user whose budget somebody spends from."""
+        return self.shared.get((tenant, user), user)
 
     def remove(self, tenant: str, user: str) -> None:
         self._db.execute("DELETE FROM budgets WHERE tenant = ? AND user = ?", (tenant, user))
 
     def clear(self) -> None:
         self.repeats = 0
+        self.shared.clear()
         with self._transaction():
             self._db.execute("DELETE FROM budgets")
             self._db.execute("DELETE FROM usage")
@@ -293,7 +302,7 @@ class Ledger:
             return [event for event in events if not self._log(event)]
 
     def _log(self, event: Event) -> bool:
-        row = event.model_dump()
+        row = event.model_dump() | {"payer": self.payer(event.tenant_id, event.user_id)}
         if self._db.execute(LOG, row).rowcount:
             self._db.execute(SPEND, row)
             return True
@@ -315,7 +324,7 @@ def error(status: int, message: str) -> Response:
     return JSONResponse({"message": message}, status)
 
 
-def checked(check: Check, found: tuple[int | None, int] | None) -> Response:
+def checked(check: Check, found: tuple[int | None, int] | None, payer: str) -> Response:
     if found is None:
         return verdict("unknown_user", unknown(check), status=404)
     total, used = found
@@ -325,6 +334,8 @@ def checked(check: Check, found: tuple[int | None, int] | None) -> Response:
     budget = {"total": written(total), "used": written(used), "remaining": written(left)}
     if check.currency:
         budget["currency"] = check.currency
+    if payer != check.user_id:
+        budget["payer"] = payer
     if left > 0:
         return verdict("ok", f"{written(left)} of {written(total)} are left.", budget)
     return verdict("exceeded", f"Your budget of {written(total)} is used up.", budget)
@@ -406,7 +417,8 @@ class Service:
         return handle
 
     def check_budget(self, check: Check) -> Response:
-        return checked(check, self._ledger.budget(check.tenant_id, check.user_id))
+        payer = self._ledger.payer(check.tenant_id, check.user_id)
+        return checked(check, self._ledger.budget(check.tenant_id, payer), payer)
 
     def log_usage(self, given: Event | list[Event]) -> Response:
         events = given if isinstance(given, list) else [given]

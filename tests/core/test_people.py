@@ -195,6 +195,15 @@ def test_whoever_is_renamed_keeps_budget_and_usage(tenant: Tenant, old: str, new
     assert tenant.ask("GET", f"/users/{old}").status_code == 404
 
 
+def test_whoever_has_several_names_is_one_payer(tenant: Tenant, old: str) -> None:
+    subject = tenant.person(old)
+    tenant.budget(old)
+    for name, known in ((old, ""), (old.upper(), ""), (subject, ""), ("whatever", subject)):
+        budget = tenant.api.check(name, user_subject=known).json()["budget"]
+        assert (budget["payer"], budget["currency"]) == (subject, "EUR")
+    assert "payer" not in tenant.api.check(old).json()["budget"]
+
+
 @pytest.mark.parametrize("way", ["renamed", "gone"])
 def test_whoever_gets_an_address_gets_nothing_of_who_had_it(
     tenant: Tenant, old: str, new: str, way: str

@@ -224,9 +224,18 @@ def test_the_second_contract_leaves_out_what_nobody_knows(api: client.Billing) -
     check(of)
     log(of, event("one"))
     question, logged = (json.loads(each.body) for each in api.requests().bodies)
-    assert set(question) == {"tenant_id", "user_id", "model", "cost_estimate"}
-    assert set(logged) == set(json.loads(PLAIN)) | {"model_used", "over_reserved"}
+    assert set(question) == {"tenant_id", "user_id", "model", "cost_estimate", "user_subject"}
+    assert set(logged) == set(json.loads(PLAIN)) | {"model_used", "over_reserved", "user_subject"}
     assert (logged["model_used"], logged["over_reserved"]) == ("gpt", "0")
+    assert question["user_subject"] == logged["user_subject"] == ""
+
+
+def test_a_budget_that_several_share_has_one_name(api: client.Billing) -> None:
+    api.user("blue", ANN).budget("1", also=["sub-1"])
+    of = settings(api, contract=2)
+    assert (check(of).payer, check(of, "sub-1").payer) == ("", ANN)
+    log(of, event("one", user="sub-1"))
+    assert check(of).remaining == 999_999_875
 
 
 def test_a_budget_has_its_currency(api: client.Billing) -> None:

@@ -50,7 +50,7 @@ async def check(pocketbase: PocketBase, asked: Check) -> tuple[int, dict[str, An
         )
         balance = None if payer.is_gone else await _balance(pocketbase, asked.tenant_id, payer)
         if balance:
-            return 200, _spendable(balance, asked)
+            return 200, _spendable(balance, payer, asked)
         if payer.email:
             words = f"{asked.user_id} has no budget. Ask your administrator for one."
             return 200, _verdict("no_budget", words)
@@ -84,13 +84,13 @@ async def _has_default_budget(pocketbase: PocketBase, slug: str, payer: Payer) -
     return True
 
 
-def _spendable(balance: Balance, asked: Check) -> dict[str, Any]:
+def _spendable(balance: Balance, payer: Payer, asked: Check) -> dict[str, Any]:
     word, message = _words(balance)
     answer = _verdict(word, message, balance)
     # A request that costs nothing needs nothing that is left.
     answer["allowed"] = word == "ok" or from_wire(asked.cost_estimate) == 0
-    if asked.user_subject or asked.currency:  # the contract's second version
-        answer["budget"]["currency"] = settings().currency
+    if asked.is_second_version:
+        answer["budget"] |= {"currency": settings().currency, "payer": payer.key}
     return answer
 
 

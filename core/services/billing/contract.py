@@ -72,6 +72,11 @@ class _Asked(BaseModel):
     user_subject: Text = Field("", serialization_alias="subject")
     currency: Currency = Field("", exclude=True)
 
+    @property
+    def is_second_version(self) -> bool:
+        """Whether whoever asks speaks the contract's second version."""
+        return not self.model_fields_set.isdisjoint({"user_subject", "currency"})
+
 
 class Check(_Asked):
     """Whose budget is asked for."""
