@@ -44,11 +44,11 @@ async def ledger_state(ledger: Ledger) -> str:
     try:
         await ledger.probe()
     except OutOfMemoryError:
-        return "is full: every request is refused until `redis.memory_mb` is raised"
+        return "Redis is full: every request is refused until `redis.memory_mb` is raised"
     except ResponseError as error:
-        return f"refuses to write: {error}"
+        return f"Redis refuses to write: {error}"
     except (RedisError, OSError):
-        return "does not answer"
+        return "Redis does not answer"
     return ANSWERS
 
 

@@ -195,6 +195,45 @@ def test_nobody_can_empty_redis_by_a_command(money: Money) -> None:
         assert "NOPERM" in valkey(money.running, command)
 
 
+def test_a_full_redis_is_named_where_people_and_operators_look(money: Money) -> None:
+    payer = money.person()
+    content(chat(payer.gateway, "paid"))
+    calls = len(money.counted("paid"))
+    fill_ledger(money.running)
+    try:
+        response = chat(payer.gateway, "paid")
+        assert response.status_code == 503
+        assert "Redis is full" in message(response)
+        assert int(response.headers["retry-after"]) > 0
+        assert len(money.counted("paid")) == calls
+        until(lambda: "Redis" in checked(money.running) and "full" in checked(money.running))
+    finally:
+        valkey(money.running, "HDEL", FILLING, *map(str, range(MEBIBYTES)))
+    until(lambda: chat(payer.gateway, "paid").status_code == 200)
+    until_healthy(money.running, "litellm")
+
+
+FILLING, MEBIBYTES = "money:filling", 200
+
+
+def fill_ledger(running: Running) -> None:
+    """Write to Redis until it takes no more."""
+    send = f"valkey-cli --user ledger -x HSET {FILLING} $number"
+    script = (
+        f"export REDISCLI_AUTH=$({password_of('ledger')});"
+        f" for number in $(seq 0 {MEBIBYTES - 1}); do"
+        f" head -c 1048576 /dev/zero | {send} | grep -q OOM && exit 0; done; exit 1"
+    )
+    code, printed = running.run("redis", "sh", "-c", script)
+    assert code == 0, printed
+
+
+def checked(running: Running) -> str:
+    """What the gateway's last health check has printed, which doctor shows."""
+    checks = running.container("litellm").attrs["State"]["Health"]["Log"]
+    return str(checks[-1]["Output"]) if checks else ""
+
+
 # --- The guard is not there
 
 

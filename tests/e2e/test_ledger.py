@@ -927,7 +927,7 @@ def test_a_probe_fails_where_a_reservation_would(
     _fill(valkey)
     with pytest.raises(OutOfMemoryError):
         valkey.run(valkey.ledger.probe())
-    assert valkey.run(ledger_state(valkey.ledger)).startswith("is full")
+    assert valkey.run(ledger_state(valkey.ledger)).startswith("Redis is full")
     valkey.redis.config_set("maxmemory", 0)
     assert valkey.run(ledger_state(valkey.ledger)) == "answers"
 

@@ -30,7 +30,7 @@ def test_a_redis_that_is_not_there_is_named() -> None:
         finally:
             await ledger.close()
 
-    assert asyncio.run(state()) == "does not answer"
+    assert asyncio.run(state()) == "Redis does not answer"
 
 
 @pytest.mark.parametrize(("variables", "user", "password"), [
