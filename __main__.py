@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pulumi
 
-from components.engine import DockerHostError, check_docker_host, end_quietly_on_failure
+from components.engine import end_quietly_on_failure
+from components.preflight import NOTHING, DockerHostError, preflight
 from components.stack_config import (
     StackConfig,
     StackConfigError,
@@ -12,7 +13,7 @@ from components.stack_config import (
     docker_hosts,
     read_stack_config,
 )
-from components.tenant_stack import TenantStack, TenantStackArgs
+from components.tenant_stack import TenantStack, TenantStackArgs, claims
 from images.catalog import ImageError, load_catalog
 from tenants.loader import load
 from tenants.problem import InvalidFileError
@@ -23,14 +24,19 @@ try:
     config = read_stack_config(StackConfig)
     tenant = load(pulumi.get_stack(), PROJECT / "tenants", hosts=docker_hosts(PROJECT))
     images = load_catalog(config.images, config.image_overrides)
+    found = NOTHING
     if __name__ == "__main__":  # an export runs the program too, and needs no engine
         end_quietly_on_failure()
-        check_docker_host(config.docker_host)
+        found = preflight(config.docker_host, claims(tenant))
     core = core_keys(config.core, tenant.slug) if config.core else None
     if core:
         tenant = tenant.with_currency_of_core(core.currency, core.usd_rate)
     args = TenantStackArgs(
-        tenant=tenant, config=config, keys=config.keys_of(tenant, core), images=images
+        tenant=tenant,
+        config=config,
+        keys=config.keys_of(tenant, core),
+        images=images,
+        found=found,
     )
     stack = TenantStack(args=args)
 except (DockerHostError, ImageError, InvalidFileError, StackConfigError) as error:

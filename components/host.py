@@ -1,29 +1,46 @@
 """The Docker host a tenant or the core lives on, and the hooks of what is made there."""
 
 import asyncio
-from collections.abc import Mapping
+import hashlib
+import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
+from pulumi.resource_hooks import ResourceHookOptions
+
+from components.preflight import Claims, DockerHostError, Survey, check_move, check_new_volume
+from components.secrets import secret
+
+# As `components.connection.SSH_OPTIONS`: the provider must not ask anybody either.
+_SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15"]
+_FINGERPRINT_CHARACTERS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Host:
     """Where resources are made, and whose they are.
 
     Attributes:
         slug: the tenant or the core; in every name and label there.
+        found: what was there before; nothing in an export.
+        provider: makes resources there.
         network_hooks: heal a network that a killed `up` left.
-        container_hooks: the same for a container, and see to it that it is ready or say why
-            it is not.
+        container_hooks: the same for a container, and say why it could not be made.
+        volume_hooks: refuse to take over the data of another state.
+        seal: keys the fingerprints of secrets.
     """
 
     slug: str
+    address: str
+    found: Survey
     provider: docker.Provider
     network_hooks: pulumi.ResourceHookBinding
     container_hooks: pulumi.ResourceHookBinding
+    volume_hooks: pulumi.ResourceHookBinding
+    seal: pulumi.Output[str]
 
     def options(self, **options: Any) -> pulumi.ResourceOptions:
         """Options of a resource on this host."""
@@ -36,25 +53,53 @@ class Host:
         """
         return f"{self.slug}-{part}"
 
+    def fingerprint(self, value: pulumi.Input[str]) -> pulumi.Output[str]:
+        """Another text for another secret, from which nobody finds out the secret."""
+        return pulumi.Output.unsecret(
+            pulumi.Output.all(self.seal, value).apply(lambda both: _fingerprint(*both))
+        )
 
-def docker_host(slug: str, address: str, *, parent: pulumi.Resource) -> Host:
-    """The host at `address` (`unix://`, `tcp://` or `ssh://`), for what belongs to `slug`."""
+    def ready_hooks(self, name: str, *, seconds: int) -> pulumi.ResourceHookBinding:
+        """Hooks of the resource that stands for a container that is ready.
+
+        Args:
+            name: of the container.
+            seconds: how long it may take.
+        """
+
+        async def wait(_: pulumi.ResourceHookArgs) -> None:
+            from components import recovery
+
+            await asyncio.to_thread(recovery.make_ready, self.address, name, seconds)
+
+        hook = pulumi.ResourceHook(f"{name}-ready", wait)
+        return pulumi.ResourceHookBinding(before_create=[hook])
+
+
+def docker_host(
+    address: str,
+    claims: Claims,
+    found: Survey,
+    *,
+    registries: Sequence[str] = (),
+    parent: pulumi.Resource,
+) -> Host:
+    """The host at `address` (`unix://`, `tcp://` or `ssh://`), for what a stack has there.
+
+    Args:
+        address: of the host.
+        claims: what the stack has there.
+        found: what is there already.
+        registries: addresses of those that the Docker CLI of this machine is logged in at.
+        parent: of the provider.
+    """
+    slug = claims.slug
 
     async def remove_leftover(args: pulumi.ResourceHookArgs) -> None:
         from components import recovery
 
-        name = (args.new_inputs or {})["name"]
-        await asyncio.to_thread(recovery.remove_leftover, address, slug, kind=args.type, name=name)
-
-    async def retry(args: pulumi.ResourceHookArgs) -> None:
-        # Pulumi updates a container whose creation failed although nothing has changed.
-        if _plain(args.old_inputs) == _plain(args.new_inputs):
-            await make_ready(args)
-
-    async def make_ready(args: pulumi.ResourceHookArgs) -> None:
-        from components import recovery
-
-        await asyncio.to_thread(recovery.make_ready, address, args.new_inputs or {})
+        inputs = args.new_inputs or {}
+        await asyncio.to_thread(recovery.remove_leftover, address, slug, args.type, inputs)
 
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         from components import recovery
@@ -65,24 +110,49 @@ def docker_host(slug: str, address: str, *, parent: pulumi.Resource) -> Host:
         )
         return False
 
+    told: list[str] = []
+
+    def same_data(args: pulumi.ResourceHookArgs) -> None:
+        inputs = args.new_inputs or {}
+        labels = {each["label"]: each["value"] for each in inputs.get("labels", ())}
+        try:
+            check_new_volume(found, slug, inputs["name"], labels)
+        except DockerHostError as error:
+            told.append(args.name)
+            raise DockerHostError(str(error) if len(told) == 1 else f"as {told[0]}") from None
+
+    def same_host(args: pulumi.ResourceHookArgs) -> None:
+        old, new = (args.old_inputs or {}).get("host"), (args.new_inputs or {}).get("host")
+        if old and new != old:
+            check_move(found, claims, old)
+
+    def early(name: str, hook: pulumi.ResourceHookFunction) -> pulumi.ResourceHook:
+        return pulumi.ResourceHook(name, hook, ResourceHookOptions(on_dry_run=True))
+
     heal = pulumi.ResourceHook("remove-leftover", remove_leftover)
+    tell = pulumi.ErrorHook("explain", explain)
     return Host(
         slug=slug,
-        provider=docker.Provider(slug, host=address, opts=pulumi.ResourceOptions(parent=parent)),
-        network_hooks=pulumi.ResourceHookBinding(before_create=[heal]),
-        container_hooks=pulumi.ResourceHookBinding(
-            before_create=[heal],
-            before_update=[pulumi.ResourceHook("retry", retry)],
-            after_update=[pulumi.ResourceHook("make-ready", make_ready)],
-            on_error=[pulumi.ErrorHook("explain", explain)],
+        address=address,
+        found=found,
+        provider=docker.Provider(
+            slug,
+            host=address,
+            ssh_opts=_SSH_OPTIONS if address.startswith("ssh://") else None,
+            registry_auth=[docker.ProviderRegistryAuthArgs(address=each) for each in registries]
+            or None,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                hooks=pulumi.ResourceHookBinding(before_update=[early("same-host", same_host)]),
+            ),
         ),
+        network_hooks=pulumi.ResourceHookBinding(before_create=[heal], on_error=[tell]),
+        container_hooks=pulumi.ResourceHookBinding(before_create=[heal], on_error=[tell]),
+        volume_hooks=pulumi.ResourceHookBinding(before_create=[early("same-data", same_data)]),
+        seal=secret(f"{slug}-fingerprints", parent=parent),
     )
 
 
-def _plain(inputs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Inputs that can be compared; a changed secret would have replaced the container."""
-    return {
-        name: value
-        for name, value in (inputs or {}).items()
-        if not isinstance(value, pulumi.Output)
-    }
+def _fingerprint(seal: str, value: str) -> str:
+    digest = hmac.new(seal.encode(), value.encode(), hashlib.sha256).hexdigest()
+    return digest[:_FINGERPRINT_CHARACTERS]

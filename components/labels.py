@@ -2,6 +2,8 @@
 
 TENANT = "cloudfreedom.tenant"
 PART = "cloudfreedom.part"
+MARK = "cloudfreedom.volume"
+"""Of volumes alone: one that is made anew under the same name has another value."""
 
 
 def labels(slug: str, part: str) -> dict[str, str]:

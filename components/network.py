@@ -1,5 +1,7 @@
 """The two networks of a tenant, and of the core."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_docker as docker
 
@@ -18,7 +20,13 @@ class Networks(pulumi.ComponentResource):
     data: pulumi.Output[str]
     apps: pulumi.Output[str]
 
-    def __init__(self, *, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        host: Host,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("cloudfreedom:tenant:Networks", host.name("networks"), None, opts)
 
         def network(part: str, *, internal: bool) -> docker.Network:
@@ -34,7 +42,7 @@ class Networks(pulumi.ComponentResource):
                     docker.NetworkLabelArgs(label=label, value=value)
                     for label, value in labels(host.slug, part).items()
                 ],
-                opts=host.options(parent=self, hooks=host.network_hooks),
+                opts=host.options(parent=self, hooks=host.network_hooks, depends_on=list(after)),
             )
 
         self.data = network("data", internal=True).name

@@ -41,6 +41,7 @@ class Postgres(pulumi.ComponentResource):
             storage=Storage(volume=args.volumes.names["postgres"], path="/var/lib/postgresql/data"),
             stop_signal="SIGINT",  # ends sessions and writes a checkpoint
             stop_seconds=60,
+            shared_mb=max(64, shared_buffers),  # parallel queries exchange rows there
         )
         child = pulumi.ResourceOptions(parent=self)
         self.service = Service(args=service, host=args.host, opts=child)

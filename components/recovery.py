@@ -1,21 +1,26 @@
 """Heals what a killed `up` left on a Docker host, and tells why a container is not ready.
 
-Imported only when something is created, since Docker's client takes half a second to load.
+Imported only when something is created, since Docker's client takes time to load.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
-from docker import DockerClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
 from docker.models.networks import Network
+from requests import RequestException
 
-from components.labels import TENANT
+from components.connection import shared
+from components.labels import PART, TENANT, labels
+
+PROCESSES = 1024
+"""Most processes and threads of a container."""
 
 _LOG_LINES = 15
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.25
+_MOST_RESTARTS = 5
 
 
 class LeftoverError(RuntimeError):
@@ -26,18 +31,14 @@ class NotReadyError(RuntimeError):
     """A container did not become healthy; the text shows its last lines."""
 
 
-def _connect(address: str) -> closing[DockerClient]:
-    return closing(DockerClient(base_url=address, use_ssh_client=address.startswith("ssh://")))
-
-
-def remove_leftover(address: str, slug: str, *, kind: str, name: str) -> None:
-    """Remove the container or network `name` if it is there and the tenant's own.
+def remove_leftover(address: str, slug: str, kind: str, inputs: Mapping[str, Any]) -> None:
+    """Remove the container or network of a name if it is there and the tenant's own.
 
     Args:
         address: the Docker host (`unix://`, `tcp://` or `ssh://`).
         slug: the tenant.
         kind: type token of the resource that is about to be created.
-        name: its name on the host.
+        inputs: what it shall be.
 
     Pulumi creates only what is not in its state, so whatever has the name then was made by
     an `up` that was killed before it could write it down.
@@ -45,16 +46,20 @@ def remove_leftover(address: str, slug: str, *, kind: str, name: str) -> None:
     Raises:
         LeftoverError: containers are on the network.
     """
-    with _connect(address) as client:
-        if kind == "docker:index/container:Container":
-            for container in client.containers.list(all=True, filters={"name": f"^/{name}$"}):
-                if container.labels.get(TENANT) == slug:
-                    container.stop()
-                    container.remove(v=True)
-        else:
-            for network in client.networks.list(names=[f"^{name}$"]):
-                if (network.attrs["Labels"] or {}).get(TENANT) == slug:
-                    _remove_network(network, slug)
+    client, name = shared(address), inputs["name"]
+    if kind == "docker:index/container:Container":
+        for container in client.containers.list(all=True, filters={"name": f"^/{name}$"}):
+            if container.labels.get(TENANT) == slug:
+                container.stop()
+                container.remove(v=True)
+        for mount in inputs.get("mounts") or ():
+            # A volume that the state has and the host lost; Docker's own would be without labels.
+            volume = mount["source"]
+            client.volumes.create(volume, labels=labels(slug, volume.removeprefix(f"{slug}-")))
+    else:
+        for network in client.networks.list(names=[f"^{name}$"]):
+            if (network.attrs["Labels"] or {}).get(TENANT) == slug:
+                _remove_network(network, slug)
 
 
 def _remove_network(network: Network, slug: str) -> None:
@@ -67,27 +72,73 @@ def _remove_network(network: Network, slug: str) -> None:
         ) from None
 
 
-def make_ready(address: str, inputs: Mapping[str, Any]) -> None:
-    """Start a container if it is not running, and wait until it is healthy.
+def make_ready(address: str, name: str, seconds: int) -> None:
+    """Limit a container's processes, and wait until it is healthy.
 
-    The provider does so only while it creates one: a creation that failed half-way would
-    otherwise be taken for done by the next `up`.
+    One that an earlier `up` left stopped or unhealthy is started again first.
 
     Raises:
-        NotReadyError: it was not within its own limit.
+        NotReadyError: it was not within its limit, or will not be.
     """
-    with _connect(address) as client:
-        container = client.containers.get(inputs["name"])
-        try:
+    client = shared(address)
+    try:
+        container = client.containers.get(name)
+        _limit_processes(container)
+        if container.health == "unhealthy":
+            container.restart()
+        elif container.status in ("created", "exited"):
             container.start()
-        except APIError as error:
-            raise NotReadyError(explanation(address, inputs, [str(error)])) from None
-        deadline = time.monotonic() + inputs["waitTimeout"]
-        while container.health != "healthy":
-            if time.monotonic() > deadline:
-                raise NotReadyError(not_ready(address, inputs["name"]))
-            time.sleep(_POLL_SECONDS)
-            container.reload()
+    except NotFound:
+        raise NotReadyError(
+            f"{name} is not on the Docker host, although the state has it:"
+            " `pulumi up --refresh` brings it back"
+        ) from None
+    except APIError as error:
+        inputs = {"name": name, "ports": []}
+        raise NotReadyError(explanation(address, inputs, [str(error)])) from None
+    _wait(container, seconds)
+
+
+def _limit_processes(container: Container) -> None:
+    # Neither the provider nor docker-py knows the limit.
+    api = container.client.api  # type: ignore[union-attr]
+    url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/update"
+    api.post(url, json={"PidsLimit": PROCESSES}).raise_for_status()
+
+
+def _wait(container: Container, seconds: int) -> None:
+    deadline, before = time.monotonic() + seconds, container.attrs["RestartCount"]
+    last: Mapping[str, Any] = container.attrs["State"]
+    while container.health != "healthy":
+        state = container.attrs["State"]
+        last = state if state["Status"] in ("restarting", "exited", "dead") else last
+        restarts = container.attrs["RestartCount"] - before
+        if restarts >= _MOST_RESTARTS or time.monotonic() > deadline:
+            raise NotReadyError(_reason(container, restarts, last))
+        time.sleep(_POLL_SECONDS)
+        container.reload()
+
+
+def _reason(container: Container, restarts: int, last: Mapping[str, Any]) -> str:
+    """Why a container is not ready, with its last lines."""
+    name, code = str(container.name), last["ExitCode"]
+    if not restarts:
+        return f"{name} did not become ready. Its last lines:\n{_last_lines(container)}"
+    ending = f"restarted {restarts} times, exit {code}"
+    if last["OOMKilled"] or code == _KILLED:
+        limit = container.attrs["HostConfig"]["Memory"] // 2**20
+        part = container.labels.get(PART, name)
+        return (
+            f"{name} did not become ready: it was killed for memory (limit {limit} MiB), {ending}."
+            f" Raise `{part}.memory_mb` in the stack's file. Its last lines:\n"
+            f"{_last_lines(container)}"
+        )
+    return f"{name} did not become ready: it was {ending}. Its last lines:\n" + _last_lines(
+        container
+    )
+
+
+_KILLED = 128 + 9
 
 
 def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) -> str:
@@ -110,18 +161,24 @@ def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) 
             f"{name}: the Docker host has no such address as in {ports}: `bind` in the stack's"
             " file, or a core's `hostGateway`, must be one of its own"
         )
+    if "address pool" in cause:
+        return (
+            f"{name}: the Docker host has no addresses left for another network: remove unused"
+            " ones (`docker network prune`), give the engine more (`default-address-pools` in"
+            " /etc/docker/daemon.json), or use another host"
+        )
     return not_ready(address, name)
 
 
 def not_ready(address: str, name: str) -> str:
     """Says that a container is not ready, with its last lines."""
-    return f"{name} did not become ready. Its last lines:\n{_last_lines(address, name)}"
-
-
-def _last_lines(address: str, name: str) -> str:
     try:
-        with _connect(address) as client:
-            log: bytes = client.containers.get(name).logs(tail=_LOG_LINES)
-    except DockerException as error:
-        return f"(none: {error})"
+        container = shared(address).containers.get(name)
+    except (DockerException, RequestException) as error:
+        return f"{name} did not become ready. Its last lines:\n(none: {error})"
+    return f"{name} did not become ready. Its last lines:\n{_last_lines(container)}"
+
+
+def _last_lines(container: Container) -> str:
+    log: bytes = container.logs(tail=_LOG_LINES)
     return log.decode(errors="replace").strip() or "(it printed nothing)"

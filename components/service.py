@@ -7,13 +7,17 @@ them into Docker's.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import sha256
 from importlib.resources import files as package_files
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
+import pulumi_random as random
 
 from components.host import Host
 from components.labels import labels
+from components.volumes import Volume
 from images.catalog import Image
 from tenants import model
 
@@ -33,6 +37,8 @@ except urllib.error.HTTPError as error:
 except OSError as error:
     sys.exit(str(error))
 """
+
+_SETTINGS = (".conf", ".json", ".yaml")
 
 # The provider shows these as an update and then leaves the container as it was.
 _REPLACE_ON_CHANGES = ["healthcheck", "init", "tmpfs"]
@@ -66,7 +72,7 @@ class Storage:
         hand_over: the image leaves the place to root, so it is given to the process's user.
     """
 
-    volume: pulumi.Input[str]
+    volume: Volume
     path: str
     hand_over: bool = False
 
@@ -90,6 +96,7 @@ class ServiceArgs:
         core_hosts: names that lead to what the Docker host itself publishes.
         stop_signal: asks the process to stop.
         stop_seconds: how long it may take to.
+        shared_mb: memory that its processes share; it counts for `limits`.
     """
 
     part: str
@@ -108,6 +115,7 @@ class ServiceArgs:
     core_hosts: Sequence[str] = ()
     stop_signal: str = "SIGTERM"
     stop_seconds: int = 30
+    shared_mb: int = 64
 
     @property
     def steps_down(self) -> bool:
@@ -118,10 +126,13 @@ class ServiceArgs:
 class Service(pulumi.ComponentResource):
     """A running container, and the image it runs.
 
-    It starts when all of `after` are ready; its image is fetched meanwhile.
+    It starts when all of `after` are ready; its image is fetched meanwhile. A volume of theirs or
+    its own that is made anew makes it start anew: what it knows of the old data is wrong.
     """
 
+    _marks: list[pulumi.Output[str]]
     _container: docker.Container
+    _ready: pulumi.Resource
 
     def __init__(
         self,
@@ -132,7 +143,10 @@ class Service(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         name = host.name(args.part)
-        super().__init__("cloudfreedom:tenant:Service", name, None, opts)
+        super().__init__("cloudfreedom:tenant:Service", name, _readable(args, host), opts)
+        self._marks = [mark for service in after for mark in service._marks]
+        if args.storage:
+            self._marks.append(args.storage.volume.mark)
         image = docker.RemoteImage(
             name,
             name=args.image.reference,
@@ -145,11 +159,40 @@ class Service(pulumi.ComponentResource):
             host.options(
                 parent=self,
                 hooks=host.container_hooks,
-                depends_on=[service._container for service in after],
+                depends_on=[
+                    each for service in after for each in (service._container, service._ready)
+                ],
                 replace_on_changes=_REPLACE_ON_CHANGES,
+                replacement_trigger=pulumi.Output.all(*self._marks) if self._marks else None,
+            ),
+        )
+        # Made when the container is ready, and anew with each container.
+        self._ready = random.RandomUuid(
+            f"{name}-ready",
+            keepers={"container": self._container.id, "memory": str(args.limits.memory_mb)},
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=host.ready_hooks(name, seconds=args.health.start_seconds),
             ),
         )
         self.register_outputs({"container": self._container.name})
+
+
+def _readable(args: ServiceArgs, host: Host) -> dict[str, Any]:
+    """What a reviewer sees of a container's files: Docker's provider shows none of them.
+
+    Settings are shown as they are, code by its digest, secrets by a fingerprint.
+    """
+    return {
+        "files": {
+            path: text if path.endswith(_SETTINGS) else sha256(text.encode()).hexdigest()[:12]
+            for path, text in args.files.items()
+        },
+        "secrets": {
+            name: host.fingerprint(value)
+            for name, value in sorted({**args.secret_env, **args.secret_files}.items())
+        },
+    }
 
 
 def container_args(
@@ -185,6 +228,7 @@ def container_args(
         memory=args.limits.memory_mb,
         memory_swap=args.limits.memory_mb,
         cpus=_cpus(args.limits.cpus),
+        shm_size=args.shared_mb,
         tmpfs={"/tmp": "size=128m,mode=1777"},
         log_driver="json-file",
         log_opts={"max-file": "3", "max-size": "10m"},
@@ -205,14 +249,15 @@ def container_args(
         ],
         mounts=[
             docker.ContainerMountArgs(
-                type="volume", source=args.storage.volume, target=args.storage.path
+                type="volume", source=args.storage.volume.name, target=args.storage.path
             )
         ]
         if args.storage
         else [],
         # when it is ready
         healthcheck=_healthcheck(args.health),
-        wait=True,
+        # The provider would wait for health alone, and never give up early: `Service` waits.
+        wait=False,
         wait_timeout=args.health.start_seconds,
     )
 

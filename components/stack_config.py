@@ -27,6 +27,10 @@ _CORE = "pulumi config set core organization/PROJECT/STACK, or "
 
 DockerHost = Annotated[str, *matching(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")]
 
+Registry = Annotated[
+    str, *matching(r"[A-Za-z0-9.\-]+(:[0-9]+)?", "a registry's host, such as registry.example.com")
+]
+
 CoreStackName = Annotated[
     str,
     *matching(
@@ -77,6 +81,9 @@ class Deployment(Section):
     docker_host: DockerHost = LOCAL_DOCKER
     images: Source = "official"
     image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
+    registries: list[Registry] = Field(
+        [], description="Registries whose login is the Docker CLI's own (`docker login`)"
+    )
 
 
 class StackConfig(Deployment):

@@ -12,6 +12,7 @@ from components.network import Networks
 from components.openwebui import OpenWebUI
 from components.part import PartArgs
 from components.postgres import Postgres
+from components.preflight import NOTHING, Claims, Survey
 from components.redis import Redis
 from components.secrets import Secrets
 from components.stack_config import Keys, StackConfig
@@ -19,15 +20,34 @@ from components.volumes import Volumes
 from images.catalog import Catalog
 from tenants.model import Tenant
 
+STORES = ("postgres", "redis", "openwebui")
+"""Parts that keep data."""
+
+
+def claims(tenant: Tenant) -> Claims:
+    """What a tenant has on its Docker host."""
+    slug, address = tenant.slug, str(tenant.bind)
+    return Claims(
+        slug=slug,
+        containers=[f"{slug}-{part}" for part in ("postgres", "redis", "litellm", "openwebui")],
+        networks=[f"{slug}-{part}" for part in ("data", "apps")],
+        volumes=[f"{slug}-{part}" for part in STORES],
+        ports=[(address, tenant.openwebui.port), (address, tenant.litellm.port)],
+    )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TenantStackArgs:
-    """What a tenant is, and where and from what it is deployed."""
+    """What a tenant is, and where and from what it is deployed.
+
+    `found` is what is on its Docker host already.
+    """
 
     tenant: Tenant
     config: StackConfig
     keys: Keys
     images: Catalog
+    found: Survey = NOTHING
 
 
 class TenantStack(pulumi.ComponentResource):
@@ -45,14 +65,22 @@ class TenantStack(pulumi.ComponentResource):
         tenant = args.tenant
         super().__init__("cloudfreedom:tenant:TenantStack", tenant.slug, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        host = docker_host(tenant.slug, args.config.docker_host, parent=self)
-        secrets = Secrets(tenant=tenant, rotation=args.config.rotation, opts=child)
+        config = args.config
+        host = docker_host(
+            config.docker_host,
+            claims(tenant),
+            args.found,
+            registries=config.registries,
+            parent=self,
+        )
+        volumes = Volumes(parts=STORES, host=host, opts=child)
+        secrets = Secrets(tenant=tenant, rotation=config.rotation, opts=child)
         part = partial(
             PartArgs,
             tenant=tenant,
             host=host,
-            networks=Networks(host=host, opts=child),
-            volumes=Volumes(parts=("postgres", "redis", "openwebui"), host=host, opts=child),
+            networks=Networks(host=host, after=volumes.resources, opts=child),
+            volumes=volumes,
             secrets=secrets,
         )
         images = args.images

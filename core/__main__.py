@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pulumi
 
-from components.engine import DockerHostError, check_docker_host, end_quietly_on_failure
+from components.engine import end_quietly_on_failure
+from components.preflight import NOTHING, DockerHostError, preflight
 from components.stack_config import StackConfigError, read_stack_config
-from core.deployment.core_stack import CoreStack, CoreStackArgs
+from core.deployment.core_stack import CoreStack, CoreStackArgs, claims
 from core.deployment.stack_config import CoreConfig
 from core.loader import load
 from images.catalog import ImageError, load_catalog
@@ -17,10 +18,11 @@ try:
     core = load(pulumi.get_stack(), Path(__file__).parent)
     config.check(core, pulumi.get_stack())
     images = load_catalog(config.images, config.image_overrides)
+    found = NOTHING
     if __name__ == "__main__":  # an export runs the program too, and needs no engine
         end_quietly_on_failure()
-        check_docker_host(config.docker_host)
-    stack = CoreStack(args=CoreStackArgs(core=core, config=config, image=images.core))
+        found = preflight(config.docker_host, claims(core, config))
+    stack = CoreStack(args=CoreStackArgs(core=core, config=config, image=images.core, found=found))
 except (DockerHostError, ImageError, InvalidFileError, StackConfigError) as error:
     raise pulumi.RunError(str(error)) from None
 

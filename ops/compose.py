@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from components.labels import PART
+from components.labels import MARK, PART
+from components.recovery import PROCESSES
 from ops.record import Declared, Recording, Secret
 
 CONTAINER = "docker:index/container:Container"
@@ -24,6 +25,7 @@ VOLUME = "docker:index/volume:Volume"
 _FOLDED_IN = {
     "docker:index/remoteImage:RemoteImage",
     "random:index/randomBytes:RandomBytes",
+    "random:index/randomUuid:RandomUuid",
     "pulumi:providers:docker",
 }
 
@@ -113,6 +115,7 @@ def _service(container: Declared, parts: Mapping[str, str], uploads: "_Uploads")
     # Compose does not look at what is in a file: without this, a rotation would change nothing.
     service["labels"][_FILES_LABEL] = uploads.digest()
     return service | {
+        "pids_limit": PROCESSES,
         "depends_on": {part: {"condition": "service_healthy"} for part in waits_for},
         "logging": {"driver": inputs["logDriver"], "options": inputs["logOpts"]},
         "configs": _references(uploads.plain),
@@ -160,7 +163,8 @@ def _megabytes(name: str) -> Callable[[Any], Mapped]:
 
 
 def _pairs(items: list[Mapping[str, Any]]) -> Mapped:
-    return {"labels": dict(_all_of(item, "label", "value") for item in items)}
+    pairs = dict(_all_of(item, "label", "value") for item in items)
+    return {"labels": {label: value for label, value in pairs.items() if label != MARK}}
 
 
 def _elsewhere(_: Any) -> Mapped:
@@ -237,6 +241,7 @@ _CONTAINER_ARGUMENTS: Mapping[str, Callable[[Any], Mapped]] = {
     "memory": _megabytes("mem_limit"),
     "memorySwap": _megabytes("memswap_limit"),
     "cpus": _renamed("cpus"),
+    "shmSize": _megabytes("shm_size"),
     "tmpfs": _tmpfs,
     "logDriver": _elsewhere,
     "logOpts": _elsewhere,

@@ -123,6 +123,8 @@ class _Mocks(mocks.Mocks):
                 args.name, length=int(args.inputs["length"]), keepers=args.inputs["keepers"]
             )
             outputs["hex"] = Output.secret(value)
+        elif args.typ == "random:index/randomUuid:RandomUuid":
+            outputs["result"] = ""  # marks what Pulumi alone follows
         elif args.typ == "docker:index/remoteImage:RemoteImage":
             outputs["imageId"] = args.inputs["name"]
         return args.name, outputs

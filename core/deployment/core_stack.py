@@ -8,6 +8,7 @@ import pulumi
 
 from components.host import docker_host
 from components.network import Networks
+from components.preflight import NOTHING, Claims, Survey
 from components.volumes import Volumes
 from core.deployment.billing_api import BillingApi
 from core.deployment.identity import Identity
@@ -19,13 +20,32 @@ from core.model import Core
 from images.catalog import Image
 
 
+def claims(core: Core, config: CoreConfig) -> Claims:
+    """What a core has on its Docker host."""
+    slug, gateway, admin = core.slug, str(config.host_gateway), core.pocketbase.admin_port
+    ports = [(str(core.bind), core.identity.port), (gateway, core.billing.port)]
+    if not core.bind.is_unspecified:
+        ports.append((gateway, core.identity.port))
+    return Claims(
+        slug=slug,
+        containers=[f"{slug}-{part}" for part in ("pocketbase", "billing", "identity")],
+        networks=[f"{slug}-{part}" for part in ("data", "apps")],
+        volumes=[f"{slug}-pocketbase"],
+        ports=[*ports, *([("127.0.0.1", admin)] if admin else [])],
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class CoreStackArgs:
-    """What a core is, and where and from what it is deployed."""
+    """What a core is, and where and from what it is deployed.
+
+    `found` is what is on its Docker host already.
+    """
 
     core: Core
     config: CoreConfig
     image: Image
+    found: Survey = NOTHING
 
 
 class CoreStack(pulumi.ComponentResource):
@@ -42,14 +62,22 @@ class CoreStack(pulumi.ComponentResource):
         core = args.core
         super().__init__("cloudfreedom:core:CoreStack", core.slug, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        host = docker_host(core.slug, args.config.docker_host, parent=self)
-        secrets = CoreSecrets(core=core, rotation=args.config.rotation, opts=child)
+        config = args.config
+        host = docker_host(
+            config.docker_host,
+            claims(core, config),
+            args.found,
+            registries=config.registries,
+            parent=self,
+        )
+        volumes = Volumes(parts=("pocketbase",), host=host, opts=child)
+        secrets = CoreSecrets(core=core, rotation=config.rotation, opts=child)
         part = CorePartArgs(
             core=core,
-            config=args.config,
+            config=config,
             host=host,
-            networks=Networks(host=host, opts=child),
-            volumes=Volumes(parts=("pocketbase",), host=host, opts=child),
+            networks=Networks(host=host, after=volumes.resources, opts=child),
+            volumes=volumes,
             secrets=secrets,
             image=args.image,
         )

@@ -14,7 +14,8 @@ import pulumi
 import pytest
 import yaml
 
-from components.labels import PART
+from components.labels import MARK, PART, TENANT
+from components.recovery import PROCESSES
 from ops.compose import CONTAINER, NETWORK, VOLUME, ExportError, compose_project
 from ops.export import Exported, export
 from ops.files import write_private
@@ -24,6 +25,7 @@ from ops.tools import ROOT
 from ops.values import ValueFile
 from tests.unit.conftest import KEYS, StableValues, run_program
 
+MARK_AT = ("labels", 2, "value")
 RANDOM = "random:index/randomBytes:RandomBytes"
 DIGEST = "cloudfreedom.files"
 
@@ -128,7 +130,7 @@ def test_whatever_the_program_declares_otherwise_is_otherwise_in_the_project(
     varied = [
         (path, with_resource(demo, with_input(resource, path, another(value))))
         for path, value in leaves(resource.inputs)
-        if path[-1] not in ELSEWHERE and value != PART
+        if path[-1] not in ELSEWHERE and value not in (PART, MARK) and path != MARK_AT
     ]
     assert varied
     assert [path for path, other in varied if compose_project("demo", other) == project] == []
@@ -152,7 +154,7 @@ def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
         StableValues().random_hex(resource.name, length=32, keepers=resource.inputs["keepers"])
         for resource in recording.of_type(RANDOM)
     ]
-    assert len(generated) == {"demo": 11, "app": 12}[stack]
+    assert len(generated) == {"demo": 12, "app": 13}[stack]
     given = [*json.loads(KEYS["providerKeys"]).values(), KEYS["billingKey"]]
     secrets = {*uploaded, *generated, *given}
     assert [secret for secret in secrets if secret in text] == []
@@ -285,7 +287,7 @@ def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Pa
     before = json.loads((folder / "values.json").read_text(encoding="utf-8"))
     exported(project, folder, rotation='{"redis": 2}')
     after = json.loads((folder / "values.json").read_text(encoding="utf-8"))
-    assert len(before) == 11
+    assert len(before) == 12
     new = {f"demo-redis-{user}" for user in ("litellm", "ledger", "openwebui")}
     assert {name for name in before if before[name] != after[name]} == new
     handed_over = (folder / ".env").read_text(encoding="utf-8")
@@ -414,3 +416,15 @@ def test_an_export_to_one_folder_knows_nothing_of_another(project: Path, tmp_pat
     )
     assert set(one) == set(two)
     assert not [name for name in one if one[name]["hex"] == two[name]["hex"]]
+
+
+def test_every_service_has_a_limit_of_processes_and_memory_to_share(demo: Recording) -> None:
+    services = compose_project("demo", demo).file["services"]
+    assert {service["pids_limit"] for service in services.values()} == {PROCESSES}
+    assert services["postgres"]["shm_size"] == "128m"
+    assert services["redis"]["shm_size"] == "64m"
+
+
+def test_what_pulumi_marks_volumes_with_is_not_in_the_project(demo: Recording) -> None:
+    for volume in compose_project("demo", demo).file["volumes"].values():
+        assert set(volume["labels"]) == {PART, TENANT}

@@ -1,6 +1,5 @@
 """What is said about a container that could not be made."""
 
-from contextlib import nullcontext
 from unittest.mock import Mock
 
 import pytest
@@ -46,9 +45,9 @@ def test_a_network_that_is_in_use_is_nobodys_leftover(monkeypatch: pytest.Monkey
     network.remove.side_effect = APIError("network acme-data has active endpoints")
     client = Mock()
     client.networks.list.return_value = [network]
-    monkeypatch.setattr(recovery, "_connect", lambda _: nullcontext(client))
+    monkeypatch.setattr(recovery, "shared", lambda _: client)
     with pytest.raises(LeftoverError) as raised:
-        recovery.remove_leftover(NO_HOST, "acme", kind="network", name="acme-data")
+        recovery.remove_leftover(NO_HOST, "acme", "network", {"name": "acme-data"})
     assert str(raised.value) == (
         "acme-data is in use by containers that are not of this stack: another one has the slug"
         " 'acme', too, or the state of this one was lost"

@@ -1,6 +1,8 @@
 """A stack's config: what it changes in what is declared, and what is said about a bad one."""
 
 import asyncio
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,10 @@ from tests.unit.conftest import KEYS, run_program
 
 RANDOM = "random:index/randomBytes:RandomBytes"
 HIDDEN = "sk-hidden"
-KNOWN = "dockerHost, images, imageOverrides, rotation, providerKeys, billingKey, loginSecret, core"
+KNOWN = (
+    "dockerHost, images, imageOverrides, registries, rotation, providerKeys, billingKey,"
+    " loginSecret, core"
+)
 
 
 def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
@@ -178,7 +183,7 @@ def test_a_rotation_changes_its_values_wherever_they_are_used_and_nothing_else(
 ) -> None:
     rotated = run_program("app", rotation=f'{{"{secret}": 2}}', **KEYS)
     expected = {f"RandomBytes app-{name}" for name in values}
-    expected |= {f"Container app-{name}" for name in containers}
+    expected |= {f"{kind} app-{name}" for name in containers for kind in ("Service", "Container")}
     assert changed(app, rotated) == expected
     for before, after in zip(app.of_type(CONTAINER), rotated.of_type(CONTAINER), strict=True):
         assert without_uploads(before) == without_uploads(after)
@@ -198,7 +203,8 @@ def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
     rotated = run_program("app", rotation=every, **KEYS)
     changes = changed(app, rotated)
     made = {f"RandomBytes {resource.name}" for resource in app.of_type(RANDOM)}
-    assert made - changes == {"RandomBytes app-litellm-salt", "RandomBytes app-openwebui-admin"}
+    lasting = ("fingerprints", "litellm-salt", "openwebui-admin")
+    assert made - changes == {f"RandomBytes app-{name}" for name in lasting}
     uploads = ["/run/secrets/env/LITELLM_SALT_KEY", "/run/secrets/env/WEBUI_ADMIN_PASSWORD"]
     for path in uploads:
         assert uploaded(app, path) == uploaded(rotated, path)
@@ -307,3 +313,47 @@ def uploaded(recording: Recording, path: str) -> str:
         if upload["file"] == path
     ]
     return str(content)
+
+
+def shown(recording: Recording, name: str) -> Mapping[str, Any]:
+    """What a reviewer sees of a container's files."""
+    [service] = [r for r in recording.of_type("cloudfreedom:tenant:Service") if r.name == name]
+    return service.inputs
+
+
+def test_settings_are_readable_in_a_diff_and_secrets_are_not(app: Recording) -> None:
+    litellm = shown(app, "app-litellm")
+    assert "gpt-5" in litellm["files"]["/etc/litellm/config.yaml"]
+    assert len(litellm["files"]["/etc/litellm/gateway/guard.py"]) == 12
+    assert set(litellm["secrets"]) >= {"PROVIDER_KEY_OPENAI", "BILLING_API_KEY", "REDIS_PASSWORD"}
+    assert all(re.fullmatch("[0-9a-f]{8}", print_) for print_ in litellm["secrets"].values())
+
+
+def test_which_secret_changed_is_readable(app: Recording) -> None:
+    keys = KEYS | {"providerKeys": KEYS["providerKeys"].replace("key-of-openai", "another")}
+    before, after = (
+        shown(each, "app-litellm")["secrets"] for each in (app, run_program("app", **keys))
+    )
+    assert {name for name in before if before[name] != after[name]} == {"PROVIDER_KEY_OPENAI"}
+
+
+def test_the_login_at_a_registry_is_the_clis_own(demo: Recording) -> None:
+    recording = run_program("demo", registries='["127.0.0.1:5000"]')
+    [provider] = recording.of_type("pulumi:providers:docker")
+    assert json.loads(provider.inputs["registryAuth"]) == [{"address": "127.0.0.1:5000"}]
+    [without] = demo.of_type("pulumi:providers:docker")
+    assert "registryAuth" not in without.inputs
+
+
+@pytest.mark.parametrize("registry", ["https://registry.example.com", "registry.example.com/team"])
+def test_a_registry_is_a_host(registry: str) -> None:
+    assert refusal("demo", {"registries": f'["{registry}"]'}) == [
+        "Pulumi.demo.yaml: cloudfreedom:registries.0: must be a registry's host,"
+        " such as registry.example.com"
+    ]
+
+
+def test_ssh_asks_nobody_anything() -> None:
+    recording = run_program("demo", dockerHost="ssh://deploy@two.example.com")
+    [provider] = recording.of_type("pulumi:providers:docker")
+    assert "BatchMode=yes" in provider.inputs["sshOpts"]
