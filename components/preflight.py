@@ -292,6 +292,6 @@ def check_move(found: Survey, claims: Claims, old: str) -> None:
         raise DockerHostError(
             f"{claims.slug} is on {old}, and its data ({', '.join(missing)}) is not on"
             f" {found.address}: another `dockerHost` moves nothing, and nothing was changed."
-            f" Go back with `pulumi config set dockerHost {old}`, or move it: docs/operation.md,"
+            f" Go back with `pulumi config set dockerHost {old}`, or move it: docs/hosts.md,"
             " “Moving to another host”"
         )

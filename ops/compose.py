@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.labels import MARK, PART
 from components.recovery import PROCESSES
@@ -29,6 +29,7 @@ _FOLDED_IN = {
     "pulumi:providers:docker",
 }
 
+_FOR_EVERYBODY = 0o444
 _FILES_LABEL = "cloudfreedom.files"
 
 Mapped = dict[str, Any]
@@ -83,7 +84,7 @@ def compose_project(name: str, recording: Recording) -> ComposeProject:
         "configs": {
             key: {"content": content}
             for upload in uploads.values()
-            for key, (_, content) in upload.plain.items()
+            for key, (_, content, _) in upload.plain.items()
         },
         "secrets": {
             key: {"environment": _variable(key)}
@@ -94,7 +95,7 @@ def compose_project(name: str, recording: Recording) -> ComposeProject:
     environment = {
         _variable(key): str(content)
         for upload in uploads.values()
-        for key, (_, content) in upload.secret.items()
+        for key, (_, content, _) in upload.secret.items()
     }
     wait_seconds = sum(resource.inputs["waitTimeout"] for resource in containers)
     return ComposeProject(_escaped(file), environment, wait_seconds)
@@ -268,35 +269,46 @@ _VOLUME_ARGUMENTS: Mapping[str, Callable[[Any], Mapped]] = {
 }
 
 
+class _Upload(NamedTuple):
+    path: str
+    content: str
+    mode: int
+
+
 @dataclass(frozen=True)
 class _Uploads:
-    """The files a container is handed: by key, the path and the text."""
+    """The files a container is handed, by key."""
 
-    plain: dict[str, tuple[str, str]]
-    secret: dict[str, tuple[str, str]]
+    plain: dict[str, "_Upload"]
+    secret: dict[str, "_Upload"]
 
     @classmethod
     def of(cls, part: str, container: Declared) -> "_Uploads":
-        by_key: dict[str, tuple[str, str]] = {}
+        by_key: dict[str, _Upload] = {}
         with _naming(container):
             for item in container.inputs["uploads"]:
-                path, content, _ = _all_of(item, "file", "content", "permissions")
+                path, content, permissions = _all_of(item, "file", "content", "permissions")
                 key = f"{part}{re.sub('[^a-zA-Z0-9]+', '-', path)}"
                 if _variable(key) in map(_variable, by_key):
                     raise ExportError(f"{path!r} has the same name in Compose as another file")
-                by_key[key] = (path, content)
-        secret = {key: it for key, it in by_key.items() if isinstance(it[1], Secret)}
+                by_key[key] = _Upload(path, content, int(permissions, 8))
+        secret = {key: it for key, it in by_key.items() if isinstance(it.content, Secret)}
         plain = {key: it for key, it in by_key.items() if key not in secret}
         return cls(plain, secret)
 
     def digest(self) -> str:
-        contents = {key: content for key, (_, content) in (self.plain | self.secret).items()}
+        contents = {key: upload.content for key, upload in (self.plain | self.secret).items()}
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
-def _references(uploads: Mapping[str, tuple[str, str]]) -> list[Mapped]:
-    # Compose knows no permissions here: it makes every such file readable, in its container.
-    return [{"source": key, "target": path} for key, (path, _) in uploads.items()]
+def _references(uploads: Mapping[str, _Upload]) -> list[Mapped]:
+    # All belong to root, and Compose can say no other owner: a process that is not root reads
+    # them because everybody in its container may. Compose warns of a mode, and then sets it.
+    return [
+        {"source": key, "target": upload.path}
+        | ({} if upload.mode == _FOR_EVERYBODY else {"mode": upload.mode})
+        for key, upload in uploads.items()
+    ]
 
 
 def _variable(key: str) -> str:

@@ -428,3 +428,13 @@ def test_every_service_has_a_limit_of_processes_and_memory_to_share(demo: Record
 def test_what_pulumi_marks_volumes_with_is_not_in_the_project(demo: Recording) -> None:
     for volume in compose_project("demo", demo).file["volumes"].values():
         assert set(volume["labels"]) == {PART, TENANT}
+
+
+def test_secrets_are_for_root_where_a_container_starts_as_root(demo: Recording) -> None:
+    services = compose_project("demo", demo).file["services"]
+    modes = {
+        part: {secret.get("mode") for secret in service.get("secrets", ())}
+        for part, service in services.items()
+    }
+    assert modes["openwebui"] == {0o400}
+    assert modes["litellm"] == modes["redis"] == {None}

@@ -1,0 +1,90 @@
+"""An SSH server on loopback with stock settings, and an `ssh` that knows only it."""
+
+import getpass
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import free_ports
+
+PROGRAM = "/usr/sbin/sshd"
+
+
+@dataclass(frozen=True)
+class SSHHost:
+    """This machine, as a Docker host that is reached over ssh."""
+
+    folder: Path
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
+
+    @property
+    def logins(self) -> int:
+        """How often somebody has logged in."""
+        return (self.folder / "log").read_text().count("Accepted publickey")
+
+    def forget(self) -> None:
+        """Let the client not know the host's key."""
+        (self.folder / "known").write_text("")
+
+    def know(self) -> None:
+        """Let the client know the host's key."""
+        key = (self.folder / "host_key.pub").read_text()
+        (self.folder / "known").write_text(f"[127.0.0.1]:{self.port} {key}")
+
+
+@contextmanager
+def ssh_host(folder: Path) -> Iterator[SSHHost]:
+    """Run the server; `PATH` finds its own client first meanwhile."""
+    client = shutil.which("ssh")
+    if not client or not Path(PROGRAM).exists():
+        pytest.skip("needs OpenSSH's client and server")
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    host = SSHHost(folder, free_ports(1)[0])
+    for name in ("host_key", "id"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(command, check=True)
+    host.know()
+    (folder / "sshd_config").write_text(
+        f"Port {host.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\n"
+        f"AuthorizedKeysFile {folder}/id.pub\nPidFile {folder}/pid\nStrictModes no\n"
+    )
+    (folder / "config").write_text(
+        f"IdentityFile {folder}/id\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known\n"
+        "GlobalKnownHostsFile /dev/null\n"
+    )
+    wrapper = folder / "bin" / "ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {client} -F {folder}/config "$@"\n')
+    wrapper.chmod(0o755)
+    path = os.environ["PATH"]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen([PROGRAM, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
+    os.environ["PATH"] = f"{wrapper.parent}:{path}"
+    try:
+        _wait_for(server, folder / "log")
+        yield host
+    finally:
+        os.environ["PATH"] = path
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 10
+    while "Server listening" not in log.read_text():
+        if server.poll() is not None or time.monotonic() > deadline:
+            sys.exit(log.read_text())
+        time.sleep(0.05)
