@@ -171,12 +171,12 @@ def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) 
 
 
 def not_ready(address: str, name: str) -> str:
-    """Says that a container is not ready, with its last lines."""
+    """Says that a container is not ready, why, and its last lines."""
     try:
         container = shared(address).containers.get(name)
     except (DockerException, RequestException) as error:
         return f"{name} did not become ready. Its last lines:\n(none: {error})"
-    return f"{name} did not become ready. Its last lines:\n{_last_lines(container)}"
+    return _reason(container, container.attrs["RestartCount"], container.attrs["State"])
 
 
 def _last_lines(container: Container) -> str:

@@ -2,20 +2,23 @@
 
 import io
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from docker import DockerClient
 from pulumi import RunError
 
+from components.recovery import PROCESSES
 from images.catalog import load_catalog
-from ops.way import WayError
+from ops.way import PulumiWay, WayError
 from tests.e2e.conftest import Running
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until_healthy
 
-BROKEN = "cloudfreedom/broken-redis:8.1.0"
+BROKEN = "cloudfreedom/broken-redis:8.1.{}"
+SECONDS_TO_TELL = 60
 LAST_WORDS = "I shall never be ready"
 
 
@@ -61,26 +64,67 @@ def test_a_missing_image_is_named_and_nothing_stops(
 
 
 @pytest.fixture(scope="session")
-def broken_image(engine: DockerClient) -> Iterator[str]:
+def broken(engine: DockerClient) -> Iterator[Callable[[str], str]]:
+    """Makes an image whose Redis does something else."""
     base = load_catalog("built").redis.reference
-    script = f'#!/bin/sh\\necho "{LAST_WORDS}"\\nexec sleep 1000\\n'
-    recipe = f"FROM {base}\nUSER 0\nRUN printf '{script}' > $(command -v valkey-server)\n"
-    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=BROKEN, rm=True, forcerm=True)
-    yield BROKEN
-    engine.images.remove(BROKEN, force=True)
+    names: list[str] = []
+
+    def build(command: str) -> str:
+        name = BROKEN.format(len(names) + 1)
+        script = f"#!/bin/sh\\n{command}\\n"
+        recipe = f"FROM {base}\nUSER 0\nRUN printf '{script}' > $(command -v valkey-server)\n"
+        engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=name, rm=True, forcerm=True)
+        names.append(name)
+        return name
+
+    yield build
+    for name in names:
+        engine.images.remove(name, force=True)
 
 
 def test_a_service_that_never_gets_ready_is_shown_with_its_last_lines(
-    beta_tenant: Running, broken_image: str, capfd: pytest.CaptureFixture[str]
+    beta_tenant: Running, broken: Callable[[str], str], capfd: pytest.CaptureFixture[str]
 ) -> None:
+    image = broken(f'echo "{LAST_WORDS}"\\nexec sleep 1000')
     with pytest.raises(WayError) as failure:
-        beta_tenant.change(imageOverrides={"redis": broken_image})
+        beta_tenant.change(imageOverrides={"redis": image})
     told = "".join(capfd.readouterr()) + str(failure.value)
     assert f"{beta_tenant.slug}-redis did not become ready" in told
     assert LAST_WORDS in told
     assert "Traceback" not in told
     beta_tenant.change()
     until_healthy(beta_tenant, "postgres", "redis", "litellm", "openwebui")
+
+
+@pytest.mark.parametrize(("command", "reason"), [
+    (f'echo "{LAST_WORDS}"\\nexit 3', "it was restarted 5 times, exit 3"),
+    (f'echo "{LAST_WORDS}"\\nexec tail /dev/zero',
+     "it was killed for memory (limit 64 MiB), restarted 5 times, exit 137."
+     " Raise `redis.memory_mb`"),
+])  # fmt: skip
+def test_a_crash_loop_is_told_after_five_restarts(
+    beta_tenant: Running,
+    broken: Callable[[str], str],
+    command: str,
+    reason: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if not isinstance(beta_tenant.way, PulumiWay):
+        pytest.skip("Compose waits by itself")
+    image, started = broken(command), time.monotonic()
+    with pytest.raises(WayError):
+        beta_tenant.change({"redis": {"memory_mb": 64}}, imageOverrides={"redis": image})
+    told = "".join(capfd.readouterr())
+    assert f"{beta_tenant.slug}-redis did not become ready: {reason}" in told
+    assert LAST_WORDS in told
+    assert time.monotonic() - started < SECONDS_TO_TELL
+    beta_tenant.change()
+    until_healthy(beta_tenant, "postgres", "redis", "litellm", "openwebui")
+
+
+def test_every_container_has_a_limit_of_processes(beta_tenant: Running) -> None:
+    for part in ("postgres", "redis", "litellm", "openwebui"):
+        assert beta_tenant.container(part).attrs["HostConfig"]["PidsLimit"] == PROCESSES, part
 
 
 def test_a_half_written_file_changes_nothing(

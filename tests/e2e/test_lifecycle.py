@@ -115,3 +115,22 @@ def test_the_doctor_names_what_is_gone_and_the_command_that_brings_it_back(
     mend(beta_tenant, apart[1])
     assert found_wrong(beta_tenant) == {}
     assert session.history() == history
+
+
+@pytest.mark.parametrize("refresh", [True, pytest.param(False, marks=pytest.mark.all_only)])
+def test_the_apps_follow_a_volume_that_was_made_anew(beta_tenant: Running, refresh: bool) -> None:
+    if not isinstance(beta_tenant.way, PulumiWay):
+        pytest.skip("Compose keeps no state to compare with")
+    before, name = ids(beta_tenant), f"{beta_tenant.slug}-postgres"
+    beta_tenant.container("postgres").remove(force=True)
+    beta_tenant.engine.volumes.get(name).remove()
+    options = ["--refresh"] if refresh else []
+    told = pulumi_cli.run(beta_tenant.way, "up", "--yes", "--skip-preview", *options)
+    assert f"the volume {name} is gone from the Docker host" in told
+    after = ids(beta_tenant)
+    assert after["redis"] == before["redis"]
+    assert after["openwebui"] != before["openwebui"]
+    until_healthy(beta_tenant, *PARTS)
+    session = Session.new(beta_tenant, Login.new())
+    assert "on new tables" in session.ask("demo-model", "on new tables")
+    pulumi_cli.run(beta_tenant.way, "preview", "--refresh", "--expect-no-changes")

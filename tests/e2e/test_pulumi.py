@@ -1,7 +1,12 @@
 """What a person at Pulumi's CLI is told, in one sentence, when something is not right."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +14,7 @@ from ops.way import PulumiWay
 from tests.e2e import pulumi_cli
 from tests.e2e.conftest import Running
 from tests.e2e.test_secrets import leaks, secrets_of
+from tests.engine import EMPTY, stand_in
 
 
 @pytest.fixture
@@ -80,3 +86,101 @@ def test_no_secret_in_the_text_of_a_preview_or_in_the_state(
     assert not leaks(values, preview)
     assert not leaks(values, pulumi_cli.run(way, "stack", "export"))
     assert not leaks(values, pulumi_cli.run(way, "stack", "output"))
+
+
+def refusal(way: PulumiWay, **config: str) -> str:
+    """What a preview with other config ends with; the stack's file is left as it is."""
+    file = way.directory / f"Pulumi.{way.stack}.yaml"
+    before = file.read_bytes()
+    settings = (f"--config=cloudfreedom:{key}={value}" for key, value in config.items())
+    code, printed = pulumi_cli.attempt(way, "preview", *settings)
+    file.write_bytes(before)
+    assert code != 0
+    assert "Traceback" not in printed
+    return printed
+
+
+def test_another_docker_host_is_refused_without_the_data(way: PulumiWay) -> None:
+    with stand_in(EMPTY) as address:
+        printed = refusal(way, dockerHost=address)
+    assert f"is not on {address}: another `dockerHost` moves nothing" in printed
+    assert f"{way.stack}-postgres" in printed
+    assert "pulumi config set dockerHost unix://" in printed
+
+
+@pytest.mark.parametrize("command", ["preview", "up --yes", "up --yes --skip-preview"])
+def test_a_lost_state_is_told_before_anything_changes(
+    way: PulumiWay, beta_tenant: Running, tmp_path: Path, command: str
+) -> None:
+    before = [container.id for container in beta_tenant.engine.containers.list()]
+    file = way.directory / f"Pulumi.{way.stack}.yaml"
+    settings = file.read_bytes()
+    backend = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
+    assert not pulumi_cli.attempt(way, "stack", "init", way.stack, **backend)[0]
+    code, printed = pulumi_cli.attempt(way, *command.split(), **backend)
+    file.write_bytes(settings)
+    assert code != 0
+    assert f"the Docker host has data of {way.stack}" in printed
+    assert "pulumi stack import" in printed
+    assert f"docker volume rm {way.stack}-openwebui {way.stack}-postgres" in printed
+    assert "Traceback" not in printed
+    assert [container.id for container in beta_tenant.engine.containers.list()] == before
+
+
+def test_a_core_that_is_not_there(way: PulumiWay) -> None:
+    core = "organization/cloudfreedom-core/typo"
+    printed = refusal(way, core=core)
+    assert f"cloudfreedom:core: the core {core} is not in this backend" in printed
+    assert "`pulumi config set --secret billingKey`" in printed
+
+
+def test_a_core_that_is_not_up_and_one_with_another_passphrase(
+    way: PulumiWay, tmp_path: Path
+) -> None:
+    folder = tmp_path / "core"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(
+        f"name: other-core\nruntime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
+    )
+    tenants = {way.stack: {"billing_key": "hidden", "login_secret": "hidden"}}
+    (folder / "__main__.py").write_text(
+        f"import pulumi\npulumi.export('tenants', pulumi.Output.secret({tenants}))\n"
+    )
+    passphrase = {"PULUMI_CONFIG_PASSPHRASE_FILE": "", "PULUMI_CONFIG_PASSPHRASE": "another"}
+    core = "organization/other-core/prod"
+
+    def run(*command: str) -> None:
+        environment = os.environ | way.environment | passphrase
+        subprocess.run(["pulumi", *command], cwd=folder, env=environment, check=True)
+
+    run("stack", "init", "prod")
+    assert f"the core {core} is not up yet" in refusal(way, core=core)
+    run("up", "--yes", "--skip-preview", "--non-interactive")
+    printed = refusal(way, core=core)
+    assert f"the core {core} has another passphrase" in printed
+    assert "hidden" not in printed
+
+
+def test_a_change_of_models_is_readable(way: PulumiWay, beta_tenant: Running) -> None:
+    file = beta_tenant.project.root / "tenants" / f"{way.stack}.yaml"
+    before = file.read_text(encoding="utf-8")
+    tenant = dict(beta_tenant.tenant)
+    tenant["litellm"] = tenant["litellm"] | {"routing": {"retries": 7}}
+    beta_tenant.project.write(tenant)
+    try:
+        preview = pulumi_cli.run(way, "preview", "--diff")
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert "/etc/litellm/config.yaml" in preview
+    assert re.search(r"~ *num_retries *: *2 => 7", preview)
+
+
+def test_which_secret_changes_is_readable(way: PulumiWay) -> None:
+    file = way.directory / f"Pulumi.{way.stack}.yaml"
+    before = file.read_bytes()
+    values = {"postgres": 1, "redis": 9, "litellm": 1, "openwebui": 1}
+    setting = f"--config=cloudfreedom:rotation={json.dumps(values)}"
+    preview = pulumi_cli.run(way, "preview", "--diff", setting)
+    file.write_bytes(before)
+    assert re.search(r"~ *REDIS_PASSWORD *:", preview)
+    assert not re.search(r"~ *LITELLM_MASTER_KEY *:", preview)

@@ -1,11 +1,6 @@
 """What stands in the way on a Docker host is said before anything is changed there."""
 
-import json
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +16,7 @@ from components.preflight import (
     obstacles,
     preflight,
 )
+from tests.engine import stand_in
 
 HOST = "tcp://two.example.com"
 CLAIMS = Claims(
@@ -179,29 +175,6 @@ def test_why_a_host_does_not_answer_over_ssh(cause: str, way_out: str) -> None:
     assert way_out in words
 
 
-@contextmanager
-def engine(answers: Mapping[str, Any]) -> Iterator[str]:
-    """Something that answers as an engine does."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.partition("?")[0].split("/", 2)[2]
-            body = json.dumps(answers.get(name, [])).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"tcp://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-
-
 def test_an_engine_is_asked_for_all_of_it() -> None:
     containers = [{"Names": ["/acme-litellm"], "Labels": {}, "Ports": []}]
     pools = [{"Base": "10.1.0.0/23", "Size": 24}]
@@ -211,7 +184,7 @@ def test_an_engine_is_asked_for_all_of_it() -> None:
         "volumes": {"Volumes": None},
         "info": {"DefaultAddressPools": pools},
     }
-    with engine(answers) as address, pytest.raises(DockerHostError) as raised:
+    with stand_in(answers) as address, pytest.raises(DockerHostError) as raised:
         preflight(address, CLAIMS)
     foreign, pool = str(raised.value).splitlines()
     assert "container acme-litellm" in foreign
