@@ -44,6 +44,8 @@ def wait_for_orphans(group: int) -> None:
     pytest.param("Container .*-redis creat", marks=pytest.mark.all_only),
     "Container .*-litellm creating",
     pytest.param("Container .*-openwebui creating", marks=pytest.mark.all_only),
+    pytest.param("Volume .*-postgres creat", marks=pytest.mark.all_only),
+    pytest.param("RandomUuid .*-litellm-ready creating", marks=pytest.mark.all_only),
 ])  # fmt: skip
 def test_an_up_that_was_killed_heals(beta_tenant: Running, moment: str) -> None:
     way = beta_tenant.way

@@ -16,6 +16,7 @@ from tests.unit.conftest import KEYS, PARTS, StableValues, run_acme, run_core, r
 IMAGE = "docker:index/remoteImage:RemoteImage"
 RANDOM = "random:index/randomBytes:RandomBytes"
 STACK = "pulumi:pulumi:Stack"
+UUID = "random:index/randomUuid:RandomUuid"
 PUBLISHING = ("litellm", "openwebui", "billing", "identity")
 WHOLE = {"cloudfreedom:tenant:TenantStack", "cloudfreedom:core:CoreStack"}
 
@@ -100,10 +101,33 @@ def test_a_container_counts_only_when_it_is_healthy(resource: Declared) -> None:
     health = resource.inputs["healthcheck"]
     assert health["tests"][0] == "CMD-SHELL"
     assert health["startInterval"] == "1s"
-    assert resource.inputs["wait"] is True
+    assert resource.inputs["wait"] is False, "the program waits, and gives up early"
     assert resource.inputs["waitTimeout"] > 0
     # What the provider shows as an update and does not do.
     assert {"healthcheck", "init", "tmpfs"} <= set(resource.replace_on_changes)
+
+
+def test_what_needs_another_container_waits_until_that_is_ready(demo: Recording) -> None:
+    urns = {r.urn: r.name for r in demo.of_type(UUID) if r.name.endswith("-ready")}
+    assert set(urns.values()) == {f"demo-{part}-ready" for part in PARTS}
+    for resource in demo.of_type(UUID):
+        if resource.name in urns.values():
+            assert resource.hooks == {resource.name}
+    waits = {
+        container.name: {urns[urn] for urn in container.depends_on if urn in urns}
+        for container in demo.of_type(CONTAINER)
+    }
+    stores = {"demo-postgres-ready", "demo-redis-ready"}
+    assert waits["demo-openwebui"] == stores
+    assert waits["demo-litellm"] >= {"demo-redis-ready"}
+    assert waits["demo-postgres"] == waits["demo-redis"] == set()
+
+
+def test_networks_wait_for_volumes_which_may_be_another_states(demo: Recording) -> None:
+    volumes = {resource.urn for resource in demo.of_type(VOLUME)}
+    assert volumes
+    for network in demo.of_type(NETWORK):
+        assert network.depends_on >= volumes
 
 
 @of_type(CONTAINER)
@@ -245,9 +269,9 @@ def test_only_postgres_needs_another_signal_and_more_time_to_stop(demo: Recordin
 
 
 @pytest.mark.parametrize(("token", "hooks"), [
-    (CONTAINER, {"remove-leftover", "retry", "make-ready", "explain"}),
-    (NETWORK, {"remove-leftover"}),
-    (VOLUME, set()),
+    (CONTAINER, {"remove-leftover", "explain"}),
+    (NETWORK, {"remove-leftover", "explain"}),
+    (VOLUME, {"same-data"}),
 ])  # fmt: skip
 def test_what_heals_a_killed_run_is_at_hand_and_touches_no_volume(
     demo: Recording, token: str, hooks: set[str]
