@@ -163,6 +163,7 @@ class Service(pulumi.ComponentResource):
                     each for service in after for each in (service._container, service._ready)
                 ],
                 replace_on_changes=_REPLACE_ON_CHANGES,
+                delete_before_replace=True,  # two containers on one volume would destroy it
                 replacement_trigger=pulumi.Output.all(*self._marks) if self._marks else None,
             ),
         )
