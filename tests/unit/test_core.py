@@ -1,10 +1,13 @@
 """What a core is, and what its processes are told of it."""
 
 import re
+import subprocess
+import sys
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
@@ -157,6 +160,24 @@ def test_its_processes_understand_what_they_are_told(core: Recording, name: str)
     assert (tenant.slug, tenant.chat_url) == ("demo", "http://127.0.0.1:3001")
     budgets = {person.email: person.budget and person.budget.amount for person in tenant.people}
     assert budgets == {"ada@example.com": "5", "ben@example.com": "0.0005"}
+
+
+@pytest.mark.parametrize("name", ["billing", "identity"])
+def test_its_processes_find_all_of_their_code(core: Recording, name: str, tmp_path: Path) -> None:
+    for sent in part(core, name).inputs["uploads"]:
+        if sent["file"].startswith("/opt/"):
+            file = tmp_path / str(sent["file"]).removeprefix("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(sent["content"], encoding="utf-8")
+    whole = part(core, name).inputs["command"]
+    serve, factory, *_ = whole[whole.index("-m") + 1 :]
+    script = f"import {serve}, {factory.partition(':')[0]}; print({serve}.__file__)"
+    environment = {"PYTHONPATH": str(tmp_path / "opt" / "cloudfreedom")}
+    command = [sys.executable, "-c", script]
+    options: dict[str, Any] = {"env": environment, "cwd": tmp_path, "text": True}
+    found = subprocess.run(command, check=False, capture_output=True, **options)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(str(tmp_path))
 
 
 def test_its_processes_share_the_secrets_that_are_exported(core: Recording) -> None:

@@ -53,8 +53,8 @@ migrate((app) => {
   const FORMER = `
     INSERT INTO former_emails (tenant, email, person, until)
     VALUES (old.tenant, old.email, old.id, strftime('%Y-%m-%d %H:%M:%fZ', 'now'))`;
-  run(`CREATE TRIGGER users_renamed AFTER UPDATE OF email ON users
-    WHEN old.email != new.email BEGIN ${FORMER}; END`);
+  run(`CREATE TRIGGER users_renamed AFTER UPDATE OF email, tenant ON users
+    WHEN old.email != new.email OR old.tenant != new.tenant BEGIN ${FORMER}; END`);
   run(`CREATE TRIGGER users_gone AFTER DELETE ON users BEGIN ${FORMER}; END`);
   // A budget may be set before its person exists. Once something was used under the address, it may
   // be somebody else's: then the operator links it.
