@@ -118,6 +118,34 @@ def test_what_nobody_can_be_called_is_not_known(api: Api, user: str) -> None:
     assert api.check(user).status_code == 404
 
 
+def test_what_costs_nothing_needs_nothing_that_is_left(
+    api: Api, red: Api, ann: str, bob: str, eve: str
+) -> None:
+    api.log(api.event(ann, cost_total="5"))
+    for estimate, allowed in (("0", True), ("0.000000000", True), ("0.000000001", False)):
+        answer = api.check(ann, cost_estimate=estimate).json()
+        assert (answer["allowed"], answer["status"]) == (allowed, "exceeded")
+        assert "is used up" in answer["message"]
+    for user, word in ((bob, "no_budget"), (eve, "unknown_user")):
+        answer = api.check(user, cost_estimate="0").json()
+        assert (answer["allowed"], answer["status"]) == (False, word)
+    assert red.check(eve, cost_estimate="0").json()["allowed"] is True
+
+
+def test_another_currency_is_refused_in_words_and_not_counted(
+    api: Api, superuser: Superuser, ann: str
+) -> None:
+    dollars = api.event(ann, currency="USD")
+    for answer in (
+        api.check(ann, currency="USD"),
+        api.log(dollars),
+        api.log([api.event(ann, currency="EUR"), dollars]),
+    ):
+        said = {"message": "currency: the budgets are in EUR, not in USD"}
+        assert (answer.status_code, answer.json()) == (422, said)
+    assert logs(superuser, ann) == []
+
+
 def test_a_raised_budget_counts_at_once(
     api: Api, superuser: Superuser, blue: Record, ann: str
 ) -> None:
@@ -226,7 +254,24 @@ def test_an_event_is_stored_as_it_was_sent(
         "ended_at": sent.pop("ended_at").replace("T", " "),
     }
     del sent["tenant_id"]
-    assert {name: stored[name] for name in sent | renamed} == sent | renamed
+    old = {"model_used": "", "over_reserved": 0}  # by the contract's first version
+    assert {name: stored[name] for name in sent | renamed | old} == sent | renamed | old
+
+
+def test_an_event_of_the_second_version_is_stored_as_it_was_sent(
+    api: Api, superuser: Superuser, ann: str
+) -> None:
+    for sent in (
+        api.event(ann, model_used="other", over_reserved="8999999.999999999"),
+        [api.event(ann, model_used="m", over_reserved="0.000000001")],
+    ):
+        assert api.log(sent).json() == ALL_LOGGED
+    stored = [
+        (log["model"], log["model_used"], log["over_reserved"]) for log in logs(superuser, ann)
+    ]
+    assert stored == [("m", "other", 8_999_999_999_999_999), ("m", "m", 1)]
+    days = superuser.list("usage_days", "user = {user}", user=ann)
+    assert sorted((day["model"], day["model_used"]) for day in days) == [("m", ""), ("m", "other")]
 
 
 def test_a_day_is_the_sum_of_its_logs(api: Api, superuser: Superuser, ann: str) -> None:
