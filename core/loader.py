@@ -1,11 +1,15 @@
 """Core files, each checked on its own and against every other."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from pydantic import HttpUrl
+
 from core.model import Core
-from tenants.file import load_among, load_each
-from tenants.problem import Finding
+from tenants.file import load_among, load_each, read, stacks
+from tenants.model import Tenant
+from tenants.problem import NEEDED, Finding, InvalidFileError
 
 FOLDER = Path(__file__).parent
 
@@ -23,7 +27,36 @@ def load(stack: str, folder: Path = FOLDER) -> Core:
     Raises:
         InvalidFileError: with every problem of this file.
     """
-    return load_among(stack, folder, Core, _clashes)
+    core = load_among(stack, folder, Core, _clashes)
+    return _with_chat_urls(core, folder / f"{stack}.yaml")
+
+
+def _with_chat_urls(core: Core, path: Path) -> Core:
+    """The same with each chat's address, which only one of two files has to say."""
+    opened = _opened(path.parent.parent / "tenants")
+    tenants = [
+        each if each.chat_url else each.model_copy(update={"chat_url": opened.get(each.slug)})
+        for each in core.tenants
+    ]
+    unknown = [
+        Finding(("tenants", number, "chat_url"), "", f"{NEEDED}: tenants/ does not have the tenant")
+        for number, each in enumerate(tenants)
+        if not each.chat_url
+    ]
+    if unknown:
+        _, source = read(path, Core)
+        raise InvalidFileError([source.problem(finding) for finding in unknown])
+    return core.model_copy(update={"tenants": tenants})
+
+
+def _opened(folder: Path) -> dict[str, HttpUrl]:
+    """Where the chat of each tenant of a folder is opened, by its slug."""
+    found = {}
+    for stack in stacks(folder):
+        with suppress(InvalidFileError):
+            tenant, _ = read(folder / f"{stack}.yaml", Tenant)
+            found[tenant.slug] = HttpUrl(tenant.chat_url)
+    return found
 
 
 def load_all(folder: Path = FOLDER) -> dict[str, Core]:

@@ -74,7 +74,11 @@ class CoreTenant(Section):
 
     slug: Slug = Field(description="As in the tenant's own file")
     name: str = Field(min_length=1, max_length=64, description="Shown to its people")
-    chat_url: HttpUrl = Field(description="Where its people open the chat")
+    chat_url: HttpUrl | None = Field(
+        None,
+        description="Where its people open the chat; what the tenant's own file says, if it is in"
+        " the same checkout, unless given",
+    )
     default_budget: Budget | None = Field(
         None, description="Of whoever is not known; without it they are refused"
     )

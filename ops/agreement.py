@@ -197,7 +197,7 @@ def _chat_url(
 ) -> Iterator[Problem]:
     it = tenant.tenant
     url = it.chat_url
-    if it.login and base_url(listed.chat_url) != url:
+    if it.login and listed.chat_url and base_url(listed.chat_url) != url:
         path = ("tenants", index, "chat_url")
         allowed = f"people open the chat at {url}, says {tenant.source.file}"
         yield core.source.problem(Finding(path, str(listed.chat_url), allowed))
@@ -232,7 +232,7 @@ def _money(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
     if billing.currency and billing.currency != counted:
         allowed = f"{counted}, in which {core.source.file} counts"
         yield tenant.source.problem(Finding(("billing", "currency"), billing.currency, allowed))
-    elif counted != DOLLAR and not (billing.usd_rate or getattr(core.core, "usd_rate", None)):
+    elif counted != DOLLAR and not (billing.usd_rate or core.core.usd_rate):
         yield from _priced_in_dollars(tenant, core)
 
 

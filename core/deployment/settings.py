@@ -29,7 +29,7 @@ def _tenant(tenant: CoreTenant) -> told.Tenant:
     return told.Tenant(
         slug=tenant.slug,
         name=tenant.name,
-        chat_url=base_url(tenant.chat_url),
+        chat_url=base_url(tenant.chat_url) if tenant.chat_url else "",
         default_budget=_budget(tenant.default_budget),
         people=tuple(map(_person, tenant.people)),
     )

@@ -1,5 +1,6 @@
 """The command line: what a person reads who asks it something, or gives it something bad."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,9 +32,12 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def cloudfreedom(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def cloudfreedom(
+    project: Path, *arguments: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ops", *arguments],
+        input=stdin,
         cwd=project,
         env=os.environ | KEYS | {"PYTHONUTF8": "1"},
         check=False,
@@ -79,13 +83,14 @@ def test_check_tells_every_problem_and_nothing_else(
 
 
 def test_check_tells_what_a_tenant_and_its_core_do_not_agree_on(project: Path) -> None:
-    file = project / "tenants" / "demo.yaml"
-    file.write_text(file.read_text("utf-8").replace("3001", "3009"), encoding="utf-8")
+    file = project / "core" / "demo.yaml"
+    told = "    chat_url: http://127.0.0.1:3009\n    people:"
+    file.write_text(file.read_text("utf-8").replace("    people:", told), encoding="utf-8")
     finished = cloudfreedom(project, "check")
     assert finished.returncode == 1
     assert finished.stderr == (
-        'core/demo.yaml:9: tenants.0.chat_url = "http://127.0.0.1:3001/": people open the chat at'
-        " http://127.0.0.1:3009, says tenants/demo.yaml\n"
+        'core/demo.yaml:9: tenants.0.chat_url = "http://127.0.0.1:3009/": people open the chat at'
+        " http://127.0.0.1:3001, says tenants/demo.yaml\n"
     )
 
 
@@ -134,3 +139,36 @@ def test_the_doctor_finds_no_engine(project: Path) -> None:
     assert finished.returncode == 1
     assert finished.stdout.startswith("Docker at tcp://127.0.0.1:9: does not answer: ")
     assert len(finished.stdout.splitlines()) == 1
+
+
+def test_import_gives_a_new_stack_what_an_export_holds(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    assert cloudfreedom(project, "export", "demo", "--to", str(folder)).returncode == 0
+    new = json.dumps({"version": 3, "deployment": {"manifest": {}}})
+    finished = cloudfreedom(project, "import", "demo", "--from", str(folder), stdin=new)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "demo-litellm-salt" in finished.stdout
+    again = cloudfreedom(project, "import", "demo", "--from", str(folder), stdin=finished.stdout)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.startswith("the stack demo is not empty: ")
+
+
+def test_import_from_where_nothing_was_exported(project: Path, tmp_path: Path) -> None:
+    finished = cloudfreedom(project, "import", "demo", "--from", str(tmp_path), stdin="{}")
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr == (
+        f"{tmp_path}/values.json: there is no such file: the folder of an export has one\n"
+    )
+
+
+def test_export_takes_over_the_secrets_of_a_state(project: Path, tmp_path: Path) -> None:
+    first, second, state = tmp_path / "first", tmp_path / "second", tmp_path / "state.json"
+    cloudfreedom(project, "export", "demo", "--to", str(first))
+    new = json.dumps({"version": 3, "deployment": {"manifest": {}}})
+    filled = cloudfreedom(project, "import", "demo", "--from", str(first), stdin=new).stdout
+    state.write_text(filled, encoding="utf-8")
+    options = ("--to", str(second), "--values")
+    assert cloudfreedom(project, "export", "demo", *options, str(state)).returncode == 0
+    assert (first / "values.json").read_bytes() == (second / "values.json").read_bytes()
+    refused = cloudfreedom(project, "export", "demo", *options, "-", stdin="{}")
+    assert refused.stderr == "this is not what `pulumi stack export` prints\n"

@@ -62,7 +62,6 @@ def test_the_address_of_the_login(tmp_path: Path, more: str, url: str) -> None:
 @pytest.mark.parametrize(("text", "problem"), [
     (f"{CHAT}bind: 0.0.0.0\n",
      '6: bind = "0.0.0.0": an address that people open, or `domain` beside it'),
-    ("", "3: tenants.0.chat_url: needed, and missing"),
     ("    chat_url: chat\n", '5: tenants.0.chat_url = "chat": must be a valid URL, relative URL'
      " without a base"),
     (f"{CHAT}    people: [{{email: ada, name: Ada}}]\n",
@@ -318,3 +317,25 @@ def test_people_and_containers_have_an_address_each(tmp_path: Path) -> None:
     check_gateways({"acme": core}, tmp_path)
     with pytest.raises(StackConfigError):
         CoreConfig(host_gateway=ip_address("172.17.0.1")).check(core, "acme")
+
+
+def test_the_chat_s_address_is_said_in_one_of_two_files(tmp_path: Path) -> None:
+    folder, tenants = tmp_path / "core", tmp_path / "tenants"
+    folder.mkdir()
+    tenants.mkdir()
+    (folder / "prod.yaml").write_text(CORE, encoding="utf-8")
+    with pytest.raises(InvalidFileError) as refusal:
+        loader.load("prod", folder)
+    assert str(refusal.value) == (
+        "core/prod.yaml:3: tenants.0.chat_url: needed, and missing: tenants/ does not have the"
+        " tenant"
+    )
+    file = tenants / "other-name.yaml"
+    file.write_text(
+        "slug: acme\nname: Acme\nopenwebui: {port: 3002}\nlitellm: {port: 4002}\n", encoding="utf-8"
+    )
+    [tenant] = loader.load("prod", folder).tenants
+    assert str(tenant.chat_url) == "http://127.0.0.1:3002/"
+    (folder / "prod.yaml").write_text(CORE + CHAT, encoding="utf-8")
+    [tenant] = loader.load("prod", folder).tenants
+    assert str(tenant.chat_url) == "https://chat.acme.example/"

@@ -1,0 +1,101 @@
+"""A newcomer on a clean clone follows the pages from top to bottom."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from components.labels import TENANT
+from ops.tools import ROOT, compose_command, pulumi_program
+from tests.e2e import ways
+from tests.pages import blocks
+
+FOLLOWED = ("first-tenant", "two-ways-up", "operation")
+SLUG = "acme"
+
+
+@dataclass
+class Newcomer:
+    """Somebody with a clone, and what they have typed so far."""
+
+    clone: Path
+    environment: dict[str, str]
+    did: list[str] = field(default_factory=list)
+
+    def follow(self, page: str) -> None:
+        """Write the files and run the commands of a page."""
+        for block in blocks(ROOT / "docs" / f"{page}.md"):
+            if block.mark == "file":
+                (self.clone / block.more).write_text(block.text, encoding="utf-8")
+            elif block.mark == "run":
+                self.run(block.text, block.place)
+
+    def run(self, text: str, place: str) -> None:
+        self.did.append(place)
+        finished = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", self._here(text)],
+            cwd=self.clone,
+            env=self.environment,
+            check=False,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert finished.returncode == 0, f"{place}:\n{text}\n{finished.stdout}"
+
+    def _here(self, text: str) -> str:
+        """The same commands, where nothing outside of the clone is written to."""
+        compose = " ".join(compose_command() or ["docker", "compose"])
+        return text.replace("/srv/acme", str(self.clone / "export")).replace(
+            "docker compose", compose
+        )
+
+
+@pytest.fixture
+def newcomer(engine: DockerClient, tmp_path: Path) -> Iterator[Newcomer]:
+    pulumi = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
+    if not pulumi or "compose" not in ways.available():
+        pytest.skip("the pages need Pulumi's CLI and Compose")
+    clone, state = tmp_path / "clone", tmp_path / "state"
+    state.mkdir()
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    (clone / ".venv").mkdir()
+    for path in Path(sys.prefix).iterdir():
+        (clone / ".venv" / path.name).symlink_to(path)
+    (tmp_path / "passphrase").write_text("a passphrase", encoding="utf-8")
+    environment = {
+        "PATH": f"{pulumi.parent}:{os.environ['PATH']}",
+        # The environment of the tests belongs to this checkout.
+        "PYTHONPATH": str(clone),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
+        "PULUMI_SKIP_CONFIRMATIONS": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    yield Newcomer(clone, {**os.environ, **environment})
+    label: dict[str, str | list[str] | bool] = {"label": f"{TENANT}={SLUG}"}
+    for container in engine.containers.list(all=True, filters=label):
+        container.remove(force=True)
+    for network in engine.networks.list(filters=label):
+        network.remove()
+    for volume in engine.volumes.list(filters=label):
+        volume.remove()
+
+
+def test_the_pages_lead_from_nothing_to_a_tenant_and_back_to_nothing(
+    newcomer: Newcomer, engine: DockerClient
+) -> None:
+    for page in FOLLOWED:
+        newcomer.follow(page)
+    assert len(newcomer.did) > 8
+    label: dict[str, str | list[str] | bool] = {"label": f"{TENANT}={SLUG}"}
+    assert engine.containers.list(all=True, filters=label) == []
+    assert engine.volumes.list(filters=label) == []
+    status = ["git", "status", "--porcelain"]
+    changed = subprocess.run(status, cwd=newcomer.clone, check=True, text=True, capture_output=True)
+    assert changed.stdout.split() == ["??", "export/", "??", "tenants/acme.yaml"]
