@@ -62,10 +62,12 @@ class Outside:
     def websocket(self, url: str, origin: str) -> int:
         """The status of a WebSocket's opening by a page of `origin`: 101 is well.
 
+        The host is asked under that page's name, wherever it is found.
+
         Raises:
             OSError: nothing is answered.
         """
-        headers = {**_UPGRADE, "Origin": origin}
+        headers = {**_UPGRADE, "Origin": origin, "Host": urlsplit(origin).netloc}
         with closing(self._connection(urlsplit(url))) as connection:
             return _asked(connection, url, headers).status
 

@@ -20,7 +20,7 @@ LOCAL = Outside("unix:///var/run/docker.sock")
 
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        upgrade = self.headers["Upgrade"] == "websocket" and self.headers["Origin"] == "http://chat"
+        upgrade = self.headers["Upgrade"] == "websocket" and self.headers["Host"] == "chat"
         if self.path.startswith("/to/"):
             self.answer(302, location=f"/{self.path[4:]}")
         elif upgrade:
