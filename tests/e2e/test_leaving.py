@@ -12,6 +12,7 @@ from tests.e2e.conftest import Running
 from tests.e2e.webui import Login, Session
 
 
+@pytest.mark.all_only  # the pages are followed there and back, too
 def test_to_compose_and_back(beta_tenant: Running, tmp_path: Path) -> None:
     way, root = beta_tenant.way, beta_tenant.project.root
     compose = ways.available().get("compose")
