@@ -30,6 +30,11 @@ def _ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, str]
         return error.code, error.read().decode(errors="replace")
 
 
+def _secret(name: str) -> str:
+    # As the shell hands it to the process.
+    return (_SECRETS / name).read_text(encoding="utf-8").rstrip("\n")
+
+
 def _object(text: str) -> dict[str, object]:
     try:
         found = json.loads(text)
@@ -76,7 +81,7 @@ def _authorize(known: dict[str, object]) -> str:
 
 def _token_problem(known: dict[str, object]) -> str:
     client = os.environ["OAUTH_CLIENT_ID"]
-    secret = (_SECRETS / "OAUTH_CLIENT_SECRET").read_text(encoding="utf-8")
+    secret = _secret("OAUTH_CLIENT_SECRET")
     form = {
         "grant_type": "authorization_code",
         "code": _NO_CODE,
@@ -102,7 +107,7 @@ def _token_problem(known: dict[str, object]) -> str:
 
 def billing(url: str, tenant: str, account: str) -> dict[str, object]:
     """Whether the Billing API answers the tenant's key with a budget."""
-    key = (_SECRETS / "BILLING_API_KEY").read_text(encoding="utf-8")
+    key = _secret("BILLING_API_KEY")
     asked = {"tenant_id": tenant, "user_id": account, "model": "", "cost_estimate": "0"}
     body = json.dumps(asked).encode()
     status, text = _ask(url, body, X_API_Key=key, Content_Type="application/json")
