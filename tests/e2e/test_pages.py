@@ -15,7 +15,7 @@ from ops.tools import ROOT, compose_command, pulumi_program
 from tests.e2e import ways
 from tests.pages import blocks
 
-FOLLOWED = ("first-tenant", "two-ways-up", "operation")
+FOLLOWED = ("first-tenant", "drift", "two-ways-up", "operation")
 SLUG = "acme"
 
 
@@ -47,6 +47,15 @@ class Newcomer:
             stderr=subprocess.STDOUT,
         )
         assert finished.returncode == 0, f"{place}:\n{text}\n{finished.stdout}"
+
+    def password(self) -> str:
+        """The first admin's, if there is a stack."""
+        show = "pulumi stack output openwebui_admin_password --show-secrets"
+        told = subprocess.run(
+            show.split(), cwd=self.clone, env=self.environment, check=False, text=True,
+            capture_output=True,
+        )  # fmt: skip
+        return told.stdout
 
     def _here(self, text: str) -> str:
         """The same commands, where nothing outside of the clone is written to."""
@@ -91,7 +100,10 @@ def test_the_pages_lead_from_nothing_to_a_tenant_and_back_to_nothing(
     newcomer: Newcomer, engine: DockerClient
 ) -> None:
     for page in FOLLOWED:
+        before = newcomer.password()
         newcomer.follow(page)
+        if page != FOLLOWED[-1] and before:
+            assert newcomer.password() == before, page
     assert len(newcomer.did) > 8
     label: dict[str, str | list[str] | bool] = {"label": f"{TENANT}={SLUG}"}
     assert engine.containers.list(all=True, filters=label) == []
