@@ -66,7 +66,7 @@ def _health_problem(container: Container) -> str:
         return ""
     checks = container.attrs["State"]["Health"]["Log"]
     last = checks[-1]["Output"].strip() if checks else "it was not asked yet"
-    return f"is {container.health}: {_in_words(last)}"
+    return f"is {container.health}: {in_words(last)}"
 
 
 def _last_line(container: Container) -> str:
@@ -74,7 +74,7 @@ def _last_line(container: Container) -> str:
     return lines[-1][:300] if lines else "(nothing)"
 
 
-def _in_words(said: str) -> str:
+def in_words(said: str) -> str:
     """A health check's answer; the gateway's guard gives one of JSON."""
     try:
         found = json.loads(said)
