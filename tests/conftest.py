@@ -1,6 +1,11 @@
 """Two sizes of the tests: `make test`, and with `--all` what is left for `make test-all`."""
 
 import pytest
+from hypothesis import settings
+
+# What takes long on a machine that is busy is not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
