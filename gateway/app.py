@@ -13,6 +13,7 @@ from socket import socket
 
 import litellm
 import uvicorn
+from fastapi import Response
 from litellm.proxy import proxy_server
 from litellm.proxy.proxy_cli import run_server
 from litellm.proxy.shutdown.graceful_shutdown_manager import GracefulShutdownManager
@@ -48,6 +49,8 @@ def _same(api_key: str, expected: str) -> bool:
 def application() -> App:
     """LiteLLM's application, wrapped."""
     count_tokens.add_route(proxy_server.app)
+    # How Claude Code asks whether there is a gateway.
+    proxy_server.app.add_api_route("/", Response, methods=["HEAD"], include_in_schema=False)
     checked = JsonBody(proxy_server.app, cache_seconds=settings().cache_ttl_seconds)
     limited = BodyLimit(checked, max_bytes=settings().max_body_bytes, refuse=error_body)
     closed = ClosedRoutes(limited, routes_of=routes_of, refuse=error_body)

@@ -158,6 +158,7 @@ def gamma(
                 single("thinker", "openai/gpt-5"),
                 single("known", price=None),
                 single("picky", stream_usage=False),
+                single("pictures", "openai/gpt-4o-mini"),
             ],
             "fallbacks": {"broken": ["claude"]},
             "routing": {"retries": 1, "timeout": "10s", "cooldown": "1s"},

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -322,6 +323,49 @@ def test_an_answer_is_no_longer_than_what_is_left(money: Money) -> None:
     content(chat(payer.gateway, "paid", max_tokens=4000))
     limit = money.providers.deployment("paid").calls()[-1].body["max_tokens"]
     assert 150 < limit < 195
+
+
+def test_a_model_that_thinks_is_not_left_without_words(money: Money) -> None:
+    """It needs 2,560 tokens of an answer, for 0.00512."""
+    poor = money.person("0.003")
+    refused = chat(poor.gateway, "thinker")
+    assert refused.status_code == 402
+    assert "it would take at least 0.005" in message(refused)
+    assert chat(poor.gateway, "thinker", reasoning_effort="none").status_code == 200
+    payer = money.person("0.01")
+    answer = chat(payer.gateway, "thinker")
+    limit = money.providers.deployment("thinker").calls()[-1].body["max_completion_tokens"]
+    assert 2560 <= limit <= 5000
+    assert answer.headers["x-cloudfreedom-answer-tokens"] == str(limit)
+
+
+def test_a_limit_is_not_lowered_below_the_budget_for_thinking(money: Money) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 8000}
+    payer = money.person("0.01")
+    refused = chat(payer.gateway, "claude", max_tokens=16_000, thinking=thinking)
+    assert refused.status_code == 402
+    assert money.counted("claude") == []
+
+
+def test_images_are_never_billed_above_what_was_set_aside(money: Money) -> None:
+    """The provider counts each for 25,501 tokens; the budget holds one of them."""
+    payer = money.person("0.03")
+    money.providers.deployment("pictures").set(prompt_tokens=25_501, delay_seconds=0.5)
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    body = {
+        "model": "pictures",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": [image]}],
+    }
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(lambda _: post(payer, body), range(20)))
+    assert (statuses.count(200), statuses.count(429)) == (1, 19)
+    payer.events_after(1)
+    assert payer.spent() <= 30_000_000
+
+
+def post(payer: Payer, body: dict[str, Any]) -> int:
+    return payer.gateway.post("/v1/chat/completions", json=body).status_code
 
 
 @pytest.mark.parametrize(("total", "words"), [("0", "budget"), (None, "")])

@@ -26,7 +26,7 @@ class Deployment:
     def _control(self) -> str:
         return f"{self.base_url}/_control/{quote(self.name, safe='')}"
 
-    def set(self, **behaviour: float | bool | None) -> None:
+    def set(self, **behaviour: object) -> None:
         body = Behaviour.model_validate(behaviour).model_dump()
         httpx.put(self._control, json=body).raise_for_status()
 

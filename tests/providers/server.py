@@ -37,6 +37,17 @@ Json: TypeAlias = dict[str, Any]
 Protocol: TypeAlias = Literal["openai", "anthropic", "gemini"]
 
 
+class ToolCall(BaseModel):
+    """A tool of the caller that a deployment wants to be run."""
+
+    name: str
+    arguments: Json
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.arguments)
+
+
 class Behaviour(BaseModel):
     """What a deployment does; every `PUT` replaces all of it."""
 
@@ -55,6 +66,8 @@ class Behaviour(BaseModel):
     counts: bool = True
     # Otherwise a stream that is asked for with `stream_options` is an error.
     takes_stream_options: bool = True
+    # Called once: whoever offers the tool, and sends no result of it yet, is asked to run it.
+    tool_call: ToolCall | None = None
 
 
 class Usage(BaseModel):
@@ -88,6 +101,7 @@ class Answer:
     text: str
     usage: Usage
     body: Json
+    tool_call: ToolCall | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -115,15 +129,27 @@ def openai_usage(usage: Usage) -> Json:
 
 
 def openai_chat(answer: Answer) -> Json:
-    message = {"role": "assistant", "content": answer.text}
+    message: Json = {"role": "assistant", "content": answer.text}
+    if answer.tool_call:
+        message = {"role": "assistant", "content": None, "tool_calls": [openai_call(answer)]}
     return {
         "id": f"chatcmpl-{answer.id}",
         "object": "chat.completion",
         "created": answer.created,
         "model": answer.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": openai_finish(answer)}],
         "usage": openai_usage(answer.usage),
     }
+
+
+def openai_finish(answer: Answer) -> str:
+    return "tool_calls" if answer.tool_call else "stop"
+
+
+def openai_call(answer: Answer) -> Json:
+    assert answer.tool_call
+    function = {"name": answer.tool_call.name, "arguments": answer.tool_call.text}
+    return {"id": f"call_{answer.id}", "type": "function", "function": function}
 
 
 def openai_chat_stream(answer: Answer) -> Stream:
@@ -134,25 +160,36 @@ def openai_chat_stream(answer: Answer) -> Stream:
     def delta(content: Json, finish_reason: str | None = None) -> Json:
         return event([{"index": 0, "delta": content, "finish_reason": finish_reason}])
 
-    closing = [delta({}, "stop")]
+    closing = [delta({}, openai_finish(answer))]
     if (answer.body.get("stream_options") or {}).get("include_usage"):
         closing.append(event([], openai_usage(answer.usage)))
     return Stream(
         opening=[delta({"role": "assistant", "content": ""})],
-        chunks=[delta({"content": text}) for text in answer.chunks],
+        chunks=[delta({"tool_calls": [{"index": 0, **openai_call(answer)}]})]
+        if answer.tool_call
+        else [delta({"content": text}) for text in answer.chunks],
         closing=closing,
         end="data: [DONE]\n\n",
     )
 
 
 def openai_response(answer: Answer) -> Json:
-    message = {
+    message: Json = {
         "id": f"msg_{answer.id}",
         "type": "message",
         "role": "assistant",
         "status": "completed",
         "content": [{"type": "output_text", "text": answer.text, "annotations": []}],
     }
+    if answer.tool_call:
+        message = {
+            "id": f"fc_{answer.id}",
+            "type": "function_call",
+            "status": "completed",
+            "call_id": f"call_{answer.id}",
+            "name": answer.tool_call.name,
+            "arguments": answer.tool_call.text,
+        }
     return {
         "id": f"resp_{answer.id}",
         "object": "response",
@@ -171,7 +208,8 @@ def openai_response_stream(answer: Answer) -> Stream:
     completed = openai_response(answer)
     created = completed | {"status": "in_progress", "output": [], "usage": None}
     [message] = completed["output"]
-    started = message | {"status": "in_progress", "content": []}
+    empty: Json = {"arguments": ""} if answer.tool_call else {"content": []}
+    started = message | {"status": "in_progress"} | empty
     place = {"item_id": message["id"], "output_index": 0, "content_index": 0}
     number = itertools.count()
 
@@ -183,7 +221,9 @@ def openai_response_stream(answer: Answer) -> Stream:
             event("created", {"response": created}),
             event("output_item.added", {"output_index": 0, "item": started}),
         ],
-        chunks=[event("output_text.delta", {**place, "delta": text}) for text in answer.chunks],
+        chunks=[event("function_call_arguments.delta", {**place, "delta": message["arguments"]})]
+        if answer.tool_call
+        else [event("output_text.delta", {**place, "delta": text}) for text in answer.chunks],
         closing=[
             event("output_item.done", {"output_index": 0, "item": message}),
             event("completed", {"response": completed}),
@@ -217,14 +257,30 @@ def input_output(usage: Usage) -> Json:
     return {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens}
 
 
+def anthropic_content(answer: Answer) -> Json:
+    if answer.tool_call is None:
+        return {"type": "text", "text": answer.text}
+    called = answer.tool_call.model_dump()
+    return {
+        "type": "tool_use",
+        "id": f"toolu_{answer.id}",
+        "name": called["name"],
+        "input": called["arguments"],
+    }
+
+
+def anthropic_stop(answer: Answer) -> str:
+    return "tool_use" if answer.tool_call else "end_turn"
+
+
 def anthropic_message(answer: Answer) -> Json:
     return {
         "id": f"msg_{answer.id}",
         "type": "message",
         "role": "assistant",
         "model": answer.model,
-        "content": [{"type": "text", "text": answer.text}],
-        "stop_reason": "end_turn",
+        "content": [anthropic_content(answer)],
+        "stop_reason": anthropic_stop(answer),
         "stop_sequence": None,
         "usage": input_output(answer.usage),
     }
@@ -235,7 +291,7 @@ def anthropic_stream(answer: Answer) -> Stream:
     counted = {"input_tokens": answer.usage.prompt_tokens, "output_tokens": 1}
     start = anthropic_message(answer) | {"content": [], "stop_reason": None, "usage": counted}
     end = {
-        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+        "delta": {"stop_reason": anthropic_stop(answer), "stop_sequence": None},
         "usage": {"output_tokens": answer.usage.completion_tokens},
     }
 
@@ -245,13 +301,18 @@ def anthropic_stream(answer: Answer) -> Stream:
     def delta(text: str) -> Json:
         return block("delta", {"delta": {"type": "text_delta", "text": text}})
 
+    empty: Json = {"input": {}} if answer.tool_call else {"text": ""}
+    chunks = [delta(text) for text in answer.chunks]
+    if answer.tool_call:
+        arguments = {"type": "input_json_delta", "partial_json": answer.tool_call.text}
+        chunks = [block("delta", {"delta": arguments})]
     return Stream(
         opening=[
             {"type": "message_start", "message": start},
-            block("start", {"content_block": {"type": "text", "text": ""}}),
+            block("start", {"content_block": anthropic_content(answer) | empty}),
             {"type": "ping"},
         ],
-        chunks=[delta(text) for text in answer.chunks],
+        chunks=chunks,
         closing=[block("stop", {}), {"type": "message_delta", **end}, {"type": "message_stop"}],
     )
 
@@ -417,7 +478,7 @@ def handler(endpoint: Endpoint) -> Callable[[str, Request], Awaitable[Response]]
             message = "Extra inputs are not permitted: stream_options"
             return JSONResponse(error(endpoint.protocol, 400, message), 400)
         call.usage = usage
-        answer = Answer(call.model, text, usage, call.body)
+        answer = Answer(call.model, text, usage, call.body, wanted_tool(behaviour, call.body))
         if call.stream and endpoint.stream:
             events = played(endpoint.stream(answer), behaviour, call)
             return CuttableResponse(events, media_type="text/event-stream")
@@ -425,6 +486,17 @@ def handler(endpoint: Endpoint) -> Callable[[str, Request], Awaitable[Response]]
         return JSONResponse(told(endpoint.plain(answer), behaviour))
 
     return handle
+
+
+def wanted_tool(behaviour: Behaviour, body: Json) -> ToolCall | None:
+    """The tool to be called, where it is offered and has no result yet."""
+    tools = [tool.get("function", tool).get("name") for tool in body.get("tools") or ()]
+    said = json.dumps([body.get("messages"), body.get("input")])
+    results = ('"tool_result"', '"function_call_output"', '"role": "tool"')
+    wanted = behaviour.tool_call
+    if wanted is None or wanted.name not in tools or any(result in said for result in results):
+        return None
+    return wanted
 
 
 def received(endpoint: Endpoint, request: Request, body: Json) -> Call:
