@@ -158,6 +158,21 @@ def test_a_form_from_elsewhere_changes_no_password(identity: Identity, ben: Reco
     assert identity.visitor().try_password(ben["email"]).status_code == 303
 
 
+def test_a_first_login_leads_back_to_the_chat(
+    browser: Browser, identity: Identity, new: Record
+) -> None:
+    chat = identity.acme
+    with opened(browser, identity.url, chat.url, java_script_enabled=False) as page:
+        page.goto(f"{chat.url}/login")
+        page.locator("#email").fill(new["email"])
+        page.locator("#password").fill(PASSWORD)
+        page.locator("main button").click()
+        for field in ("#new_password", "#again"):
+            page.locator(field).fill(NEW)
+        page.locator("main button").click()
+        expect(page.locator("body")).to_contain_text(f"Welcome, {new['email']}!")
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]} {look[1]} {look[2]}")
 def test_everybody_can_use_the_page(
     browser: Browser, identity: Identity, new: Record, look: tuple[str, str, int]
@@ -168,7 +183,7 @@ def test_everybody_can_use_the_page(
         "de": ("Eigenes Passwort wählen", "Passwort speichern", "Bisheriges Passwort"),
     }[language]
     options = {"locale": language, "color_scheme": scheme, "viewport": size(width)}
-    with opened(browser, identity.url, java_script_enabled=True, **options) as page:
+    with opened(browser, identity.url, **options) as page:
         page.goto("/login")
         page.locator("#email").fill(new["email"])
         page.locator("#password").fill(PASSWORD)

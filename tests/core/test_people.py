@@ -272,7 +272,7 @@ def test_what_an_address_used_is_linked_by_hand(tenant: Tenant, old: str, new: s
     assert tenant.ask("POST", f"/users/{old}/link", {"from": new}).json()["requests"] == 2
     other = tenant.person(f"other-{new}")
     answer = tenant.ask("POST", f"/users/{other}/link", {"from": old})
-    assert (answer.status_code, "what they used is theirs" in answer.text) == (409, True)
+    assert (answer.status_code, "whose usage stays theirs" in answer.text) == (409, True)
 
 
 # --- Being forgotten

@@ -26,7 +26,7 @@ async def erase_person(pocketbase: PocketBase, tenant: Record, name: str) -> Map
     """Forget a person or an account: what is theirs goes, what they used stays without a name.
 
     Raises:
-        ApiError: there is nothing of that name.
+        ApiError: nothing is stored under that name.
     """
     pseudonym = f"erased-{secrets.token_hex(8)}"
     erased = Counter[str]()
@@ -34,7 +34,7 @@ async def erase_person(pocketbase: PocketBase, tenant: Record, name: str) -> Map
         question = {"tenant": tenant["id"], "user": key, "as": pseudonym}
         erased.update(await pocketbase.call(_ERASE_USER, question))
     if not erased.total():
-        raise ApiError(404, f"There is nothing of {name} in {tenant['slug']}.")
+        raise ApiError(404, f"Nothing is stored of {name} in {tenant['slug']}.")
     return erased
 
 
@@ -50,11 +50,15 @@ async def link(
     """Give a person what an address, an account, or somebody who is gone has used.
 
     Raises:
-        ApiError: it is somebody's who is still there.
+        ApiError: the name is that of a person who is still there.
     """
     name = name.lower()
     if await people.find_person(pocketbase, tenant, name):
-        raise ApiError(409, f"{name} is a person of {tenant['slug']}: what they used is theirs.")
+        raise ApiError(
+            409,
+            f"{name} is a person of {tenant['slug']}, whose usage stays theirs. Link usage of an"
+            " address, an account or a deleted person.",
+        )
     moved = Counter[str]()
     for key in await _keys(pocketbase, tenant, name):
         question = {"tenant": tenant["id"], "from": key, "to": person["id"]}
