@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -158,3 +159,42 @@ def test_nobody_gets_in_without_a_password_of_their_own(
     host, number = port
     with Redis(host=host, port=number, **login) as client, pytest.raises(AuthenticationError):  # type: ignore[arg-type]
         client.ping()
+
+
+ANSWER_SECONDS = 3600
+
+
+@pytest.mark.parametrize(("more", "survive"), [(ANSWER_SECONDS + 1, True), (0, False)])
+def test_marks_of_ended_logins_outlive_cached_answers(
+    engine: DockerClient, bridge: str, more: int, survive: bool
+) -> None:
+    """As `chat/sessions.py` writes them, and, for comparison, as Open WebUI does."""
+    [port] = free_ports(1, address=bridge)
+    container = engine.containers.run(
+        load_catalog("built").redis.reference,
+        ["valkey-server", "--port", str(port), "--protected-mode", "no", "--save", "",
+         "--maxmemory", "16mb", "--maxmemory-policy", "volatile-ttl"],
+        ports={f"{port}/tcp": (bridge, port)},
+        user="65534:65534",
+        detach=True,
+    )  # fmt: skip
+    try:
+        answers: Any = Redis(host=bridge, port=port)
+        marks: Any = Redis(host=bridge, port=port, db=1)
+        until(partial(_pings, answers), seconds=20)
+        for number in range(200):
+            left = 10 + number * 10  # seconds until the token ends by itself
+            marks.set(f"open-webui:auth:token:{number}:revoked", "1", ex=left + more)
+        for number in range(4000):
+            answers.set(f"litellm:{number}", "x" * 10_000, ex=ANSWER_SECONDS - number % 1000)
+        assert answers.info("stats")["evicted_keys"] > 1000
+        assert (marks.dbsize() == 200) == survive
+    finally:
+        container.remove(force=True)
+
+
+def _pings(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False
