@@ -147,6 +147,32 @@ def test_one_message_is_one_call_of_the_provider(member: Person, providers: Prov
         assert len(providers.deployment("gpt").calls()) == count
 
 
+def test_what_is_not_there_is_not_shown(person: Person) -> None:
+    """No engine for speech, no store of knowledge, no web search."""
+    person.ask(QUESTION)
+    person.sees(LAST_WORDS)
+    page = person.page
+    page.locator("#continue-response-button").wait_for()
+    assert not page.locator("#voice-input-button, [id^=speak-button-]").filter(visible=True).count()
+    page.locator("#input-menu-button").click()
+    page.get_by_role("menuitem", name="Upload Files").wait_for()
+    offered = page.locator("[role=menuitem]").filter(visible=True).all_inner_texts()
+    assert not {"Attach Webpage", "Attach Knowledge"} & {text.strip() for text in offered}
+
+
+def test_formulas_and_diagrams_are_drawn_within_the_content_policy(person: Person) -> None:
+    refused: list[str] = []
+    page = person.page
+    page.on("console", lambda said: refused.append(said.text) if "Policy" in said.text else None)
+    page.locator("#chat-input").click()
+    page.keyboard.insert_text("$$x^2$$\n```mermaid\ngraph TD; Start-->End;\n```\n")
+    page.locator("#send-message-button").click()
+    person.sees(LAST_WORDS)
+    page.locator(".katex").first.wait_for()
+    page.locator("svg[aria-roledescription]").first.wait_for()
+    assert refused == []
+
+
 def test_a_refusal_of_the_provider_is_shown(member: Person, providers: Providers) -> None:
     providers.deployment("busy").set(status=429)
     member.choose("busy")
