@@ -21,6 +21,7 @@ _Network = IPv4Network | IPv6Network
 _DEFAULT_POOLS = [{"Base": f"172.{second}.0.0/16", "Size": 16} for second in range(17, 32)] + [
     {"Base": "192.168.0.0/16", "Size": 20}
 ]
+_IPV4 = 4
 _NO_SUCH_ADDRESS, _TAKEN = errno.EADDRNOTAVAIL, errno.EADDRINUSE
 
 
@@ -49,13 +50,19 @@ class Claims:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is on a Docker host, by name."""
+    """What is on a Docker host, by name.
+
+    Attributes:
+        pools: where the engine takes the addresses of networks from.
+        here: the host is the machine that this runs on.
+    """
 
     address: str = ""
     containers: Mapping[str, Json] = field(default_factory=dict)
     networks: Mapping[str, Json] = field(default_factory=dict)
     volumes: Mapping[str, Json] = field(default_factory=dict)
     pools: Sequence[Json] = ()
+    here: bool = False
 
     def owns(self, kind: str, slug: str) -> list[str]:
         """Names of all things of one kind that carry the label of `slug`."""
@@ -95,13 +102,22 @@ def survey(address: str) -> Survey:
 
     try:
         api = shared(address).api
-        containers = {each["Names"][0].lstrip("/"): each for each in api.containers(all=True)}
+        containers = {_name(each): each for each in api.containers(all=True)}
         networks = {each["Name"]: each for each in api.networks()}
         volumes = {each["Name"]: each for each in api.volumes()["Volumes"] or ()}
-        pools = api.info().get("DefaultAddressPools") or _DEFAULT_POOLS
+        info = api.info()
     except (DockerException, RequestException, OSError, ValueError) as error:
         raise DockerHostError(no_answer(address, _cause(error))) from None
-    return Survey(address, containers, networks, volumes, pools)
+    # A socket may also be another machine's, such as a CI runner's in its container.
+    here = address.startswith("unix://") and info.get("Name") == socket.gethostname()
+    pools = info.get("DefaultAddressPools") or _DEFAULT_POOLS
+    return Survey(address, containers, networks, volumes, pools, here)
+
+
+def _name(container: Json) -> str:
+    # One that is being removed has none any more.
+    names: list[str] = container.get("Names") or [container["Id"]]
+    return names[0].lstrip("/")
 
 
 def _cause(error: BaseException) -> str:
@@ -192,7 +208,7 @@ def _taken_ports(found: Survey, claims: Claims) -> Iterator[str]:
         if port in ours:
             continue
         holders = [name for name, at, its in held if its == port and _overlap(at, address)]
-        refusal = None if holders else _refusal(found.address, address, port)
+        refusal = _refusal(address, port) if found.here and not holders else None
         if holders or refusal == _TAKEN:
             by = f" by the container {holders[0]}" if holders else ""
             yield (
@@ -211,10 +227,8 @@ def _overlap(one: str, other: str) -> bool:
     return len(both) == 1 or any(address.is_unspecified for address in both)
 
 
-def _refusal(host: str, address: str, port: int) -> int | None:
-    """Why a port cannot be had; only the machine that this runs on can be asked."""
-    if not host.startswith("unix://"):
-        return None
+def _refusal(address: str, port: int) -> int | None:
+    """Why a port of this machine cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with suppress(ValueError), socket.socket(family) as probe:
         # As the engine does: what only just ended is no obstacle.
@@ -233,7 +247,8 @@ def _used_up_pools(found: Survey, claims: Claims) -> Iterator[str]:
     used = list(_subnets(found.networks.values()))
     free = 0
     for pool in found.pools:
-        for subnet in ip_network(pool["Base"]).subnets(new_prefix=pool["Size"]):
+        base = ip_network(pool["Base"])
+        for subnet in base.subnets(new_prefix=pool["Size"]) if base.version == _IPV4 else ():
             free += not any(subnet.version == it.version and subnet.overlaps(it) for it in used)
             if free >= len(missing):
                 return

@@ -85,11 +85,12 @@ def test_the_machines_own_ports_are_tried() -> None:
             slug="acme", containers=[], networks=[], volumes=[],
             ports=[("127.0.0.1", port), ("203.0.113.1", port)],
         )  # fmt: skip
-        taken, elsewhere = obstacles(Survey("unix:///run/docker.sock"), claims)
+        taken, elsewhere = obstacles(Survey("unix:///run/docker.sock", here=True), claims)
     assert taken.startswith(f"127.0.0.1:{port} of the Docker host is taken: stop")
     assert elsewhere.startswith(f"the Docker host has no such address as in 203.0.113.1:{port}")
-    [problem] = obstacles(Survey("unix:///run/docker.sock"), claims)
+    [problem] = obstacles(Survey("unix:///run/docker.sock", here=True), claims)
     assert problem == elsewhere, "the port is free again"
+    assert list(obstacles(Survey("unix:///run/docker.sock"), claims)) == [], "of another machine"
 
 
 def network(subnet: str) -> dict[str, Any]:
@@ -176,8 +177,11 @@ def test_why_a_host_does_not_answer_over_ssh(cause: str, way_out: str) -> None:
 
 
 def test_an_engine_is_asked_for_all_of_it() -> None:
-    containers = [{"Names": ["/acme-litellm"], "Labels": {}, "Ports": []}]
-    pools = [{"Base": "10.1.0.0/23", "Size": 24}]
+    containers = [
+        {"Names": ["/acme-litellm"], "Labels": {}, "Ports": []},
+        {"Names": None, "Id": "0123", "Labels": None, "Ports": None},
+    ]
+    pools = [{"Base": "fd00::/48", "Size": 64}, {"Base": "10.1.0.0/23", "Size": 24}]
     answers = {
         "containers/json": containers,
         "networks": [{"Name": "one", **network("10.1.0.0/24")}],
