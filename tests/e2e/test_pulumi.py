@@ -142,9 +142,10 @@ def test_a_core_that_is_not_up_and_one_with_another_passphrase(
     (folder / "Pulumi.yaml").write_text(
         f"name: other-core\nruntime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
     )
-    tenants = {way.stack: {"billing_key": "hidden", "login_secret": "hidden"}}
     (folder / "__main__.py").write_text(
-        f"import pulumi\npulumi.export('tenants', pulumi.Output.secret({tenants}))\n"
+        "import pulumi\nkey = pulumi.Output.secret('hidden')\n"
+        "keys = {'billing_key': key, 'login_secret': key}\n"
+        f"pulumi.export('tenants', {{'{way.stack}': keys}})\n"
     )
     passphrase = {"PULUMI_CONFIG_PASSPHRASE_FILE": "", "PULUMI_CONFIG_PASSPHRASE": "another"}
     core = "organization/other-core/prod"
