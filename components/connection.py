@@ -26,7 +26,8 @@ def connect(address: str) -> DockerClient:
     """A client of the Docker host at `address` (`unix://`, `tcp://` or `ssh://`).
 
     Over ssh all its requests share one login. docker-py's own transport takes one for each
-    request, and forks for it inside a process that runs gRPC, which breaks pipes at random.
+    request, and forks for it inside a process that runs gRPC, which breaks pipes at random. It is
+    no client for `exec`, which keeps its connection.
     """
     client = DockerClient(base_url=address, version=API_VERSION, use_ssh_client=True)
     if address.startswith("ssh://"):

@@ -28,7 +28,8 @@ class Host:
         found: what was there before; nothing in an export.
         provider: makes resources there.
         network_hooks: heal a network that a killed `up` left.
-        container_hooks: the same for a container, and say why it could not be made.
+        container_hooks: the same for a container; say why it could not be made, and wait for
+            one that is started again.
         volume_hooks: refuse to take over the data of another state.
         seal: keys the fingerprints of secrets.
     """
@@ -101,6 +102,15 @@ def docker_host(
         inputs = args.new_inputs or {}
         await asyncio.to_thread(recovery.remove_leftover, address, slug, args.type, inputs)
 
+    async def make_ready(args: pulumi.ResourceHookArgs) -> None:
+        from components import recovery
+
+        # One that was stopped, or could not be started: the provider starts it, and waits for none.
+        inputs = args.new_inputs or {}
+        await asyncio.to_thread(
+            recovery.make_ready, address, inputs["name"], int(inputs["waitTimeout"])
+        )
+
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         from components import recovery
 
@@ -147,7 +157,11 @@ def docker_host(
             ),
         ),
         network_hooks=pulumi.ResourceHookBinding(before_create=[heal], on_error=[tell]),
-        container_hooks=pulumi.ResourceHookBinding(before_create=[heal], on_error=[tell]),
+        container_hooks=pulumi.ResourceHookBinding(
+            before_create=[heal],
+            after_update=[pulumi.ResourceHook("make-ready", make_ready)],
+            on_error=[tell],
+        ),
         volume_hooks=pulumi.ResourceHookBinding(before_create=[early("same-data", same_data)]),
         seal=secret(f"{slug}-fingerprints", parent=parent),
     )

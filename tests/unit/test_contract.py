@@ -269,7 +269,7 @@ def test_only_postgres_needs_another_signal_and_more_time_to_stop(demo: Recordin
 
 
 @pytest.mark.parametrize(("token", "hooks"), [
-    (CONTAINER, {"remove-leftover", "explain"}),
+    (CONTAINER, {"remove-leftover", "make-ready", "explain"}),
     (NETWORK, {"remove-leftover", "explain"}),
     (VOLUME, {"same-data"}),
 ])  # fmt: skip
