@@ -5,20 +5,23 @@ of the containers at the Billing API and the login. It changes nothing.
 """
 
 import json
+import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files as package_files
 from ipaddress import ip_address
-from shlex import quote
+from shlex import join, quote
+from subprocess import DEVNULL
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import DockerException
 from docker.models.containers import Container
 
+from components.connection import shared, ssh_command
 from components.labels import PART, TENANT
+from components.preflight import DockerHostError, survey
 from core.model import Core
 from ops.condition import compose_folder, network_problem, past, published, state_problem
 from ops.outside import Outside, words
@@ -84,12 +87,11 @@ def examine_core(core: Core, stack: Stack) -> Iterator[Finding]:
 @contextmanager
 def _connected(address: str) -> Iterator[DockerClient | Finding]:
     try:
-        client = DockerClient(base_url=address, use_ssh_client=address.startswith("ssh://"))
-    except (DockerException, OSError) as error:
-        yield Finding(f"Docker at {address}", f"does not answer: {error}")
+        survey(address)
+    except DockerHostError as error:
+        yield Finding(f"Docker at {address}", str(error))
         return
-    with closing(client):
-        yield client
+    yield shared(address)
 
 
 class _Examination:
@@ -106,7 +108,7 @@ class _Examination:
         if folder := compose_folder(found):
             self._mend = f"{shown_compose()} --project-directory {quote(folder)} up --wait"
             self._up = f"cloudfreedom export --to {quote(folder)}, then {self._mend}"
-        self._outside = Outside(stack.address)
+        self._address, self._outside = stack.address, Outside(stack.address)
 
     def engine(self) -> Iterator[Finding]:
         """Containers, networks, and the disk that they are on."""
@@ -126,7 +128,7 @@ class _Examination:
             yield Finding(name, problem)
         for container in [self.running(part) for part in self.apps][:1]:
             if container:
-                yield Finding("disk of the Docker host", _disk(container))
+                yield Finding("disk of the Docker host", self._disk(container))
 
     def running(self, part: str) -> Container | None:
         """The container of a part, if it runs."""
@@ -156,6 +158,34 @@ class _Examination:
         problem = _answers(self._outside, f"{url}{path}")
         again = f": `docker restart {container.name}` publishes it anew" if problem else ""
         return Finding(what, f"{problem}{again}")
+
+    def _disk(self, container: Container) -> str:
+        found = self._probed(container, "disk", "/")
+        used, free = int(found.get("used_percent", 0)), int(found.get("free", _LITTLE_BYTES))
+        if used < _FULL_PERCENT and free >= _LITTLE_BYTES:
+            return ""
+        return (
+            f"is full to {used} %, {free // 2**20} MiB are left: `docker system df` there shows"
+            " what takes it"
+        )
+
+    def _probed(self, container: Container, *arguments: str) -> dict[str, Any]:
+        """What `ops/probe.py` finds out inside a container."""
+        # Root, because only root may read the secrets of some containers.
+        command = ["python3", "-c", _PROBE, *arguments]
+        try:
+            return dict(json.loads(self._printed(container, command)))
+        except ValueError:
+            return {"problem": "is not known: the container does not run what asks for it"}
+
+    def _printed(self, container: Container, command: Sequence[str]) -> bytes:
+        if self._address.startswith("ssh://"):
+            # Nothing can be run over a connection that is shared; it ends in a broken pipe.
+            there = join(["docker", "exec", "--user", "0", str(container.name), *command])
+            call = [*ssh_command(self._address), there]
+            return subprocess.run(call, check=False, stdin=DEVNULL, capture_output=True).stdout
+        output = container.exec_run(list(command), user="0", stderr=False).output
+        return output if isinstance(output, bytes) else b""
 
 
 class _CoreExamination(_Examination):
@@ -213,11 +243,11 @@ class _TenantExamination(_Examination):
     def _billing(self, litellm: Container, tenant: Tenant, billing: Billing) -> str:
         url = f"{base_url(billing.url)}{billing.check_path}"
         account = billing.account or f"api@{tenant.slug}"
-        problem = str(_probed(litellm, "billing", url, tenant.slug, account)["problem"])
+        problem = str(self._probed(litellm, "billing", url, tenant.slug, account)["problem"])
         return self._with_rotation(problem, "refuses the tenant's key")
 
     def _login(self, openwebui: Container, issuer: str) -> Iterator[Finding]:
-        found = _probed(openwebui, "login")
+        found = self._probed(openwebui, "login")
         problem = self._with_rotation(str(found["problem"]), "refuses the client")
         yield Finding(f"login at {issuer}", problem)
         url = str(found.get("authorize", ""))
@@ -265,17 +295,6 @@ def _websocket(outside: Outside, place: str, origin: str) -> str:
     return ""
 
 
-def _disk(container: Container) -> str:
-    found = _probed(container, "disk", "/")
-    used, free = int(found.get("used_percent", 0)), int(found.get("free", _LITTLE_BYTES))
-    if used < _FULL_PERCENT and free >= _LITTLE_BYTES:
-        return ""
-    return (
-        f"is full to {used} %, {free // 2**20} MiB are left: `docker system df` there shows what"
-        " takes it"
-    )
-
-
 def _login_page(outside: Outside, url: str, redirect: str) -> str:
     """Whether a browser that the chat sends to log in is asked to."""
     try:
@@ -295,15 +314,3 @@ def _login_page(outside: Outside, url: str, redirect: str) -> str:
 
 def _environment(container: Container) -> dict[str, str]:
     return dict(item.partition("=")[::2] for item in container.attrs["Config"]["Env"])
-
-
-def _probed(container: Container, *arguments: str) -> dict[str, Any]:
-    """What `ops/probe.py` finds out inside a container."""
-    # Root, because only root may read the secrets of some containers.
-    command = ["python3", "-c", _PROBE, *arguments]
-    output = container.exec_run(command, user="0", stderr=False).output
-    try:
-        found = json.loads(output if isinstance(output, bytes) else b"")
-    except ValueError:
-        return {"problem": "is not known: the container does not run what asks for it"}
-    return dict(found)

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from playwright.sync_api import Browser, Locator, Page, Playwright, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
+from playwright.sync_api import TimeoutError as Late
 
 from ops.tools import ROOT
 
 SECONDS = 30
+_LOADS = 5
 # Chromium looks for its maker's hosts unless it is told not to.
 _ARGUMENTS = [
     "--no-sandbox",
@@ -88,11 +98,16 @@ class Person:
         # loads then, and the page is loaded again. A page that breaks otherwise stays broken.
         here = self.page.locator(element).first
         broken = self.page.get_by_text("500: Internal Error")
-        here.or_(broken).first.wait_for()
-        while broken.is_visible() and self.dropped:
+        for _ in range(_LOADS):
+            try:
+                here.or_(broken).first.wait_for()
+            except Late:
+                if not self.dropped:
+                    raise
+            if here.is_visible() or not self.dropped:
+                break
             self.dropped.clear()
             self.page.reload()
-            here.or_(broken).first.wait_for()
         here.wait_for()
 
     def sign_up(self, *, name: str, email: str, password: str) -> None:

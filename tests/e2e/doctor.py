@@ -32,8 +32,8 @@ def found_wrong_in_core(file: dict[str, Any]) -> dict[str, str]:
     return {finding.what: finding.problem for finding in findings if finding.problem}
 
 
-def found_wrong(running: Running) -> dict[str, str]:
-    """Its problems, by what has them."""
+def found_wrong(running: Running, address: str = docker_address()) -> dict[str, str]:
+    """Its problems, by what has them, as the Docker host at an address tells them."""
     tenant = Tenant.model_validate_json(json.dumps(running.tenant))
-    findings = examine(tenant, Stack.of_pulumi(running.slug, docker_address()))
+    findings = examine(tenant, Stack.of_pulumi(running.slug, address))
     return {finding.what: finding.problem for finding in findings if finding.problem}

@@ -15,7 +15,7 @@ from ops.tools import ROOT, compose_command, pulumi_program
 from tests.e2e import ways
 from tests.pages import blocks
 
-FOLLOWED = ("first-tenant", "two-ways-up", "operation")
+FOLLOWED = ("first-tenant", "drift", "two-ways-up", "operation")
 SLUG = "acme"
 
 

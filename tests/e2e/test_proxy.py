@@ -54,7 +54,7 @@ def nginx(folder: Path, port: int, chat_port: int) -> list[str]:
     )
     config = folder / "nginx.conf"
     config.write_text(
-        f"daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+        f"user root;\ndaemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
         f"http {{\naccess_log off;\n{temporary}{text}}}\n",
         encoding="utf-8",
     )

@@ -13,6 +13,7 @@ from ops.keys import given_keys
 from ops.way import PulumiWay
 from tests.e2e import pulumi_cli, ways
 from tests.e2e.conftest import Running, remove
+from tests.e2e.doctor import found_wrong
 from tests.e2e.project import Project, free_ports
 from tests.e2e.sshd import SSHHost, ssh_host
 from tests.e2e.tenants import beta
@@ -68,6 +69,7 @@ def test_a_cold_up(project: Project, engine: DockerClient, host: SSHHost, number
         if number == 1:
             assert isinstance(running.way, PulumiWay)
             pulumi_cli.run(running.way, "preview", "--refresh", "--expect-no-changes")
+            assert found_wrong(running, host.address) == {}
     finally:
         remove(running)
 

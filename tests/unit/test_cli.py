@@ -137,7 +137,7 @@ def test_the_doctor_finds_no_engine(project: Path) -> None:
     (project / "Pulumi.demo.yaml").write_text(stack, encoding="utf-8")
     finished = cloudfreedom(project, "doctor", "demo")
     assert finished.returncode == 1
-    assert finished.stdout.startswith("Docker at tcp://127.0.0.1:9: does not answer: ")
+    assert finished.stdout.startswith("Docker at tcp://127.0.0.1:9: no Docker engine answers")
     assert len(finished.stdout.splitlines()) == 1
 
 
