@@ -1,6 +1,8 @@
-"""How a tenant reaches the shared services, which live on no network of its own."""
+"""How a tenant reaches what lives on no network of its own, but on its Docker host."""
 
-from tenants.model import Tenant
+from pydantic import HttpUrl
+
+from tenants.model import HOST_NAME, LiteLLM, Tenant
 
 
 def core_hosts(tenant: Tenant) -> list[str]:
@@ -11,4 +13,20 @@ def core_hosts(tenant: Tenant) -> list[str]:
     """
     billing = [tenant.billing.url] if tenant.billing else []
     login = [tenant.login.issuer] if tenant.login else []
-    return [url.host for url in (*billing, *login) if url.host and "." not in url.host]
+    return [url.host for url in (*billing, *login) if url.host and _is_on_the_host(url)]
+
+
+def model_hosts(litellm: LiteLLM) -> list[str]:
+    """Names of model servers that the tenant's Docker host runs itself."""
+    servers = {
+        deployment.api_base
+        for model in litellm.models
+        for deployment in model.deployments
+        if deployment.api_base and _is_on_the_host(deployment.api_base)
+    }
+    return sorted({url.host for url in servers if url.host})
+
+
+def _is_on_the_host(url: HttpUrl) -> bool:
+    host = url.host or ""
+    return host == HOST_NAME or not any(mark in host for mark in ".:")

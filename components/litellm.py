@@ -6,7 +6,7 @@ from importlib.resources import files as package_files
 import pulumi
 import yaml
 
-from components.core import core_hosts
+from components.core import core_hosts, model_hosts
 from components.gateway_config import gateway_config
 from components.litellm_config import litellm_config, provider_key_env
 from components.part import PartArgs
@@ -15,7 +15,6 @@ from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, answers, script
 from components.stack_config import Keys
 from gateway.settings import api_key_env
-from images.catalog import Image
 from tenants.model import Tenant
 
 PORT = 4000
@@ -47,7 +46,7 @@ class LiteLLM(pulumi.ComponentResource):
             networks=[args.networks.data, args.networks.apps],
             health=Health(command=answers(_GUARDED if tenant.billing else _READY)),
             env=_env(),
-            secret_env=_secret_env(args.image, args.secrets, keys),
+            secret_env=_secret_env(tenant, args.secrets, keys),
             files={
                 f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
                 f"{_FILES}/litellm.sh": script("litellm.sh"),
@@ -57,7 +56,7 @@ class LiteLLM(pulumi.ComponentResource):
             listeners=[
                 Listener(address=str(tenant.bind), host_port=tenant.litellm.port, port=PORT)
             ],
-            core_hosts=core_hosts(tenant),
+            core_hosts=sorted({*core_hosts(tenant), *model_hosts(tenant.litellm)}),
         )
         child = pulumi.ResourceOptions(parent=self)
         Service(args=service, host=args.host, after=after, opts=child)
@@ -82,7 +81,7 @@ def _env() -> dict[str, str]:
     }
 
 
-def _secret_env(image: Image, secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:
+def _secret_env(tenant: Tenant, secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:
     env = {
         "LITELLM_MASTER_KEY": secrets.litellm_master,
         "OPENWEBUI_API_KEY": secrets.litellm_openwebui,
@@ -94,7 +93,7 @@ def _secret_env(image: Image, secrets: Secrets, keys: Keys) -> dict[str, pulumi.
     }
     if keys.billing is not None:
         env["BILLING_API_KEY"] = keys.billing
-    if image.can("database"):
+    if tenant.litellm.database:
         env["DATABASE_URL"] = database_url("postgresql", "litellm", secrets.litellm_database)
         env["LITELLM_SALT_KEY"] = secrets.litellm_salt
     return env

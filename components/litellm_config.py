@@ -11,6 +11,7 @@ from typing import Any
 from tenants.model import (
     DEMO_EMBEDDING,
     DEMO_MODEL,
+    NO_KEY,
     Cache,
     CacheMode,
     Deployment,
@@ -40,6 +41,13 @@ REDIS = {
     "namespace": "litellm",
 }
 
+# Its rows have the names of those who pay.
+_DATABASE = {
+    "maximum_spend_logs_retention_period": "30d",
+    # A row for every failure: anybody could fill the disk.
+    "disable_error_logs": True,
+}
+
 DEMO_PROVIDER = "cloudfreedom"
 DEMO_PRICE = Price(input_per_million=Decimal(1), output_per_million=Decimal(4))
 
@@ -57,6 +65,7 @@ def litellm_config(tenant: Tenant) -> Json:
         "litellm_settings": _litellm_settings(tenant),
         "router_settings": _router_settings(litellm),
         "general_settings": {
+            **(_DATABASE if litellm.database else {}),
             "master_key": "os.environ/LITELLM_MASTER_KEY",
             "custom_auth": "gateway.auth.authenticate",
             # Without it a request that custom_auth let in may do everything.
@@ -89,11 +98,13 @@ def _deployments(litellm: LiteLLM) -> Iterator[Json]:
 def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: int) -> Json:
     params: Json = {
         "model": deployment.model,
-        "api_key": f"os.environ/{provider_key_env(deployment.key_name)}",
+        "api_key": _key(deployment),
         "weight": deployment.weight,
     }
     if deployment.api_base:
         params["api_base"] = base_url(deployment.api_base)
+    if deployment.speaks_chat_only:
+        params["use_chat_completions_api"] = True
     if deployment.requests_per_minute:
         params["rpm"] = deployment.requests_per_minute
     if deployment.tokens_per_minute:
@@ -113,6 +124,12 @@ def _deployment(litellm: LiteLLM, model: Model, deployment: Deployment, number: 
         # LiteLLM asks every stream for its usage.
         params.setdefault("additional_drop_params", []).append("stream_options")
     return {"model_name": model.name, "litellm_params": params, "model_info": info}
+
+
+def _key(deployment: Deployment) -> str:
+    name = deployment.key_name
+    # LiteLLM asks for a key even where the server does not.
+    return f"os.environ/{provider_key_env(name)}" if name else NO_KEY
 
 
 def _price(price: Price) -> Json:
@@ -166,6 +183,10 @@ def _litellm_settings(tenant: Tenant) -> Json:
         "block_requests_for_models_without_pricing": True,
         **_cache(litellm.cache),
     }
+    deployments = [each for model in litellm.models for each in model.deployments]
+    if any(deployment.speaks_chat_only for deployment in deployments):
+        # LiteLLM has it for all deployments at once; OpenAI's own answer chat completions too.
+        settings["use_chat_completions_url_for_anthropic_messages"] = True
     if tenant.billing:
         settings["callbacks"] = ["gateway.guard.guard"]
     if not litellm.models:

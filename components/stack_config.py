@@ -110,6 +110,7 @@ class StackConfig(Deployment):
             deployment.key_name: model.name
             for model in tenant.litellm.models
             for deployment in model.deployments
+            if deployment.key_name
         }
         missing = [
             _missing(

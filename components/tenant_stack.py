@@ -17,7 +17,7 @@ from components.redis import Redis
 from components.secrets import Secrets
 from components.stack_config import Keys, StackConfig
 from components.volumes import Volumes
-from images.catalog import Catalog
+from images.catalog import Catalog, Image, ImageError
 from tenants.model import Tenant
 
 STORES = ("postgres", "redis", "openwebui")
@@ -63,6 +63,7 @@ class TenantStack(pulumi.ComponentResource):
         self, *, args: TenantStackArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         tenant = args.tenant
+        _check_database(tenant, args.images.litellm)
         super().__init__("cloudfreedom:tenant:TenantStack", tenant.slug, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         config = args.config
@@ -90,7 +91,7 @@ class TenantStack(pulumi.ComponentResource):
         LiteLLM(
             args=part(image=images.litellm),
             keys=args.keys,
-            after=stores if images.litellm.can("database") else [redis.service],
+            after=stores if tenant.litellm.database else [redis.service],
             opts=child,
         )
         openwebui = OpenWebUI(
@@ -108,3 +109,12 @@ class TenantStack(pulumi.ComponentResource):
             },
         }
         self.register_outputs(dict(self.outputs))
+
+
+def _check_database(tenant: Tenant, image: Image) -> None:
+    if tenant.litellm.database and not image.can("database"):
+        raise ImageError(
+            f"tenants/{pulumi.get_stack()}.yaml: litellm.database: {image.reference} cannot use a"
+            f" database: {image.lacks['database']}. Use the official image of LiteLLM, or leave"
+            " the key out."
+        )

@@ -9,6 +9,7 @@ configuration.
 
 import hmac
 import os
+from contextlib import suppress
 from socket import socket
 
 import litellm
@@ -17,6 +18,8 @@ from fastapi import Response
 from litellm.proxy import proxy_server
 from litellm.proxy.proxy_cli import run_server
 from litellm.proxy.shutdown.graceful_shutdown_manager import GracefulShutdownManager
+from litellm.router_utils.cooldown_cache import CooldownCache
+from redis.exceptions import RedisError
 
 from gateway import count_tokens, log
 from gateway.auth import ADMIN_ROUTES, CHAT_ROUTES, PROGRAM_ROUTES
@@ -57,12 +60,23 @@ def application() -> App:
     return PlainErrors(closed)
 
 
+async def end_cooldowns() -> None:
+    """Take up every deployment that was left out: this may be the configuration that mends it."""
+    router = proxy_server.llm_router
+    redis = router.cache.redis_cache if router else None
+    if redis:
+        with suppress(RedisError, OSError):
+            for model_id in router.get_model_ids():
+                await redis.async_delete_cache(CooldownCache.get_cooldown_cache_key(model_id))
+
+
 class _Server(uvicorn.Server):
     """A server whose log has no words of requests once it serves them."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start, while everything that is printed helps whoever looks for what is wrong."""
         await super().startup(sockets)
+        await end_cooldowns()
         log.take_over()  # from the handlers that LiteLLM has made meanwhile
         if self.started:
             log.keep_quiet()

@@ -123,9 +123,11 @@ def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -
         if part not in running
     ]
     images: dict[str, Image] = {}
+    base = entries["base"]
+    official_base = base.official.reference if base.official and source == "official" else ""
     for part, entry in entries.items():
         try:
-            images[part] = _image(part, entry, source, overrides.get(part))
+            images[part] = _image(part, entry, source, overrides.get(part), official_base)
         except ImageError as error:
             problems.append(str(error))
     if problems:
@@ -133,9 +135,15 @@ def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -
     return Catalog(**images)
 
 
-def recipe_hash(part: str) -> str:
-    """Changes with every file that the built image of a part is made from."""
-    digest = sha256()
+def recipe_hash(part: str, base: str = "") -> str:
+    """Changes with everything that the built image of a part is made from.
+
+    Args:
+        part: of the image.
+        base: reference of an official image that it is built on; one that is built here is its
+            files.
+    """
+    digest = sha256(base.encode())
     files = (path for folder in {"base", part} for path in (RECIPES / folder).iterdir())
     # As text, for Windows writes and sorts paths in another way.
     for name in sorted(path.relative_to(RECIPES).as_posix() for path in files):
@@ -144,11 +152,13 @@ def recipe_hash(part: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _image(part: str, entry: _Entry, source: Source, override: str | None) -> Image:
+def _image(
+    part: str, entry: _Entry, source: Source, override: str | None, official_base: str
+) -> Image:
     if override is not None:
         return _overriding(part, entry, override)
     if source == "built" or entry.official is None:
-        return _built(part, entry)
+        return _built(part, entry, official_base)
     _refuse(part, entry, entry.official.version)
     return Image(
         reference=entry.official.reference,
@@ -158,11 +168,11 @@ def _image(part: str, entry: _Entry, source: Source, override: str | None) -> Im
     )
 
 
-def _built(part: str, entry: _Entry) -> Image:
+def _built(part: str, entry: _Entry, official_base: str) -> Image:
     built = entry.built
     _refuse(part, entry, built.version)
     return Image(
-        reference=f"{built.repository}:{built.version}-{recipe_hash(part)}",
+        reference=f"{built.repository}:{built.version}-{recipe_hash(part, official_base)}",
         version=built.version,
         source="built",
         lacks=built.lacks,

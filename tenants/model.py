@@ -31,6 +31,9 @@ from tenants.prices import price_problem
 from tenants.problem import NEEDED, Finding, refuse, repeated
 from tenants.text import matching
 
+NO_KEY = "none"
+_DATABASE_MB = 4096
+
 DEMO_MODEL = "demo-model"
 DEMO_EMBEDDING = "demo-embedding"
 """What a tenant without a model of its own gets."""
@@ -50,18 +53,13 @@ Slug = Annotated[
 KeyName = Annotated[
     str, *matching(r"[a-z][a-z0-9-]{0,30}", "up to 31 small letters, digits and dashes")
 ]
+_PART = r"[A-Za-z0-9][A-Za-z0-9._:@+~-]"
 ModelName = Annotated[
     str,
     *matching(
-        r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}",
-        "up to 64 letters, digits, dots, colons, dashes and underscores",
-    ),
-]
-DeployedModel = Annotated[
-    str,
-    *matching(
-        r"(openai|anthropic|gemini)/[A-Za-z0-9._:-]+",
-        "openai/MODEL, anthropic/MODEL or gemini/MODEL",
+        rf"{_PART}{{0,63}}(/{_PART}{{0,63}}){{0,3}}",
+        "up to 64 letters, digits and . _ : @ + ~ - that begin with a letter or a digit;"
+        " a slash may divide up to four of these",
     ),
 ]
 UrlPath = Annotated[str, *matching(r"/[A-Za-z0-9._~/-]*", "a path that starts with /")]
@@ -112,11 +110,101 @@ ChatName = Annotated[str, BeforeValidator(_ascii), AfterValidator(_chat_name)]
 
 
 class Provider(StrEnum):
-    """Who runs a model; the values are LiteLLM's names."""
+    """Provider of a model, by LiteLLM's name: those that need a key and an address at most."""
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    DEEPSEEK = "deepseek"
+    GROQ = "groq"
+    HOSTED_VLLM = "hosted_vllm"
+    MISTRAL = "mistral"
+    OPENROUTER = "openrouter"
+    XAI = "xai"
+
+
+_OLLAMA = (
+    "openai/MODEL with api_base: http://host.docker.internal:11434/v1, for Ollama speaks OpenAI"
+)
+_VERTEX = "gemini/MODEL with a key of Google AI Studio, for Vertex AI needs a service account"
+_BEDROCK = (
+    "openai/MODEL with api_base: https://bedrock-runtime.REGION.amazonaws.com/openai/v1 and an API"
+    " key of Bedrock, for LiteLLM's own way needs several credentials"
+)
+_AZURE = (
+    "openai/DEPLOYMENT with api_base: https://RESOURCE.openai.azure.com/openai/v1, for LiteLLM's"
+    " own way needs a version of the API for each deployment"
+)
+_SAID_OTHERWISE = {
+    "azure": _AZURE,
+    "azure_ai": _AZURE,
+    "bedrock": _BEDROCK,
+    "bedrock_converse": _BEDROCK,
+    "ollama": _OLLAMA,
+    "ollama_chat": _OLLAMA,
+    "vertex_ai": _VERTEX,
+    "vertex_ai_beta": _VERTEX,
+    "google": "gemini/MODEL",
+    "openai_like": "openai/MODEL with api_base",
+    "custom_openai": "openai/MODEL with api_base",
+    "lm_studio": "openai/MODEL with api_base",
+    "vllm": "hosted_vllm/MODEL with api_base",
+}
+"""Providers that LiteLLM knows and a deployment cannot name, and what to write instead."""
+
+
+def _is_offered(model: str) -> str:
+    provider = model.partition("/")[0]
+    if provider in _SAID_OTHERWISE:
+        raise ValueError(_SAID_OTHERWISE[provider])
+    return model
+
+
+DeployedModel = Annotated[
+    str,
+    AfterValidator(_is_offered),
+    *matching(
+        rf"({'|'.join(Provider)})/{_PART}*(/{_PART}*)*",
+        f"PROVIDER/MODEL, without *, and the provider one of {', '.join(Provider)};"
+        " write openai/MODEL with api_base for any other server that speaks OpenAI",
+    ),
+]
+
+_OWN_NAMES = ("postgres", "redis", "litellm", "openwebui")
+HOST_NAME = "host.docker.internal"
+
+
+def _is_reachable(url: HttpUrl) -> HttpUrl:
+    """An address that leads out of the container it is used in."""
+    host = (url.host or "").rstrip(".")
+    if host in _OWN_NAMES:
+        raise ValueError(f"another name than {host}, which is a container of this tenant")
+    if host == "localhost" or host.endswith(".localhost") or _is_the_container(host.strip("[]")):
+        port = f":{url.port}" if url.port else ""
+        raise ValueError(
+            f"an address that leads out of the container: write {url.scheme}://{HOST_NAME}{port}"
+            " for a server on the Docker host"
+        )
+    return url
+
+
+def _is_the_container(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_loopback or mapped.is_unspecified
+
+
+ReachableUrl = Annotated[HttpUrl, AfterValidator(_is_reachable)]
+
+
+class Api(StrEnum):
+    """Which of OpenAI's APIs a server of one's own has."""
+
+    CHAT = "chat"  # chat completions: LiteLLM translates messages and responses for it
+    RESPONSES = "responses"  # both
 
 
 class Strategy(StrEnum):
@@ -221,9 +309,18 @@ class Deployment(Section):
     key: KeyName | None = Field(
         None,
         description="Name of the provider key in the stack's config (`providerKeys`);"
-        " the provider's name unless given",
+        " the provider's name unless given; none for a server that asks for no key",
     )
-    api_base: HttpUrl | None = Field(None, description="Another address of the provider")
+    api_base: ReachableUrl | None = Field(
+        None,
+        description="Another address of the provider, or a server of your own; a name without a"
+        " dot, and host.docker.internal, lead to the Docker host",
+    )
+    api: Api | None = Field(
+        None,
+        description="What an openai/… server at `api_base` has: chat completions only (chat, unless"
+        " given), or the Responses API as well (responses)",
+    )
     weight: int = Field(1, ge=1, le=1000, description="Share of the requests")
     requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
     tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
@@ -250,15 +347,44 @@ class Deployment(Section):
             refuse([Finding(("model",), self.model, problem)])
         return self
 
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        own = self.provider is Provider.OPENAI and self.api_base
+        refuse(
+            finding
+            for applies, finding in (
+                (
+                    self.key == NO_KEY and not self.api_base,
+                    Finding(("key",), NO_KEY, "only for a server of your own: give its `api_base`"),
+                ),
+                (
+                    self.provider is Provider.HOSTED_VLLM and not self.api_base,
+                    Finding(("api_base",), "", NEEDED),
+                ),
+                (
+                    self.api and not own,
+                    Finding(("api",), self.api, "only for openai/… with an `api_base`"),
+                ),
+            )
+            if applies
+        )
+        return self
+
     @property
     def provider(self) -> Provider:
-        """Who runs it."""
+        """The provider."""
         return Provider(self.model.partition("/")[0])
 
     @property
-    def key_name(self) -> str:
-        """Name of its key in the stack's `providerKeys`."""
-        return self.key or self.provider.value
+    def key_name(self) -> str | None:
+        """Name of its key in the stack's `providerKeys`; None if it needs no key."""
+        return None if self.key == NO_KEY else self.key or self.provider.value
+
+    @property
+    def speaks_chat_only(self) -> bool:
+        """Whether it knows OpenAI's chat completions and none of its later APIs."""
+        own = self.provider is Provider.OPENAI and self.api_base is not None
+        return own and self.api is not Api.RESPONSES
 
 
 class Model(Section):
@@ -324,6 +450,11 @@ class LiteLLM(Service):
     max_body_mb: int = Field(
         20, ge=1, le=200, description="Largest body of a request, in MiB; beyond: 413"
     )
+    database: bool = Field(
+        False,
+        description="Whether LiteLLM keeps its own log of requests in PostgreSQL, for 30 days;"
+        " it needs an official image and 4096 MiB, which is its default then",
+    )
     models: list[Model] = Field(
         [], description="Without any, the tenant gets one built-in demonstration model"
     )
@@ -335,6 +466,15 @@ class LiteLLM(Service):
     cache: Cache = Cache()
     rate_limits: RateLimits = RateLimits()
     keys: list[ApiKey] = Field([], description="Keys for programs")
+
+    @model_validator(mode="after")
+    def _has_memory_for_its_database(self) -> Self:
+        if not self.database or self.memory_mb >= _DATABASE_MB:
+            return self
+        if "memory_mb" in self.model_fields_set:
+            allowed = f"at least {_DATABASE_MB}, which LiteLLM asks for with a database"
+            refuse([Finding(("memory_mb",), self.memory_mb, allowed)])
+        return self.model_copy(update={"memory_mb": _DATABASE_MB})
 
     @property
     def model_names(self) -> list[str]:
@@ -442,7 +582,7 @@ CORE_BILLING = "billing-api"
 class Billing(Section):
     """The Billing API that knows the budgets; without it everybody may spend."""
 
-    url: HttpUrl = HttpUrl("http://billing-api:3000")
+    url: ReachableUrl = HttpUrl("http://billing-api:3000")
     check_path: UrlPath = "/api/check-budget"
     log_path: UrlPath = "/api/log-usage"
     batch: int = Field(
@@ -503,7 +643,7 @@ class Login(Section):
     itself is taken over by the same e-mail, if the provider says that it is verified.
     """
 
-    issuer: HttpUrl = Field(
+    issuer: ReachableUrl = Field(
         HttpUrl("http://pocketbase-core:8090"),
         description="Its address as the tenant's containers reach it; below it is"
         " /.well-known/openid-configuration",

@@ -29,13 +29,20 @@ def priced_models(prices: dict[str, dict[str, Any]]) -> list[str]:
     """Names, with their provider, of the models that have a price, and what each is for."""
     return sorted(
         {
-            f"{entry['litellm_provider']}/{name.rpartition('/')[2]} {entry['mode']}"
+            f"{entry['litellm_provider']}/{_model(name, entry['litellm_provider'])} {entry['mode']}"
             for name, entry in prices.items()
             if entry.get("litellm_provider") in list(Provider)
             and any(entry.get(price) for price in PRICES.get(entry.get("mode", ""), ()))
             and not _is_live(entry)
         }
     )
+
+
+def _model(name: str, provider: str) -> str:
+    """A model's name at its provider, without the size and the quality that prices differ by."""
+    if provider in (Provider.OPENAI, Provider.ANTHROPIC, Provider.GEMINI):
+        return name.rpartition("/")[2]
+    return name.removeprefix(f"{provider}/")
 
 
 def _is_live(entry: dict[str, Any]) -> bool:

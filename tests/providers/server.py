@@ -68,6 +68,8 @@ class Behaviour(BaseModel):
     takes_stream_options: bool = True
     # Called once: whoever offers the tool, and sends no result of it yet, is asked to run it.
     tool_call: ToolCall | None = None
+    # It knows chat completions alone: any other path is not found.
+    chat_only: bool = False
 
 
 class Usage(BaseModel):
@@ -470,6 +472,8 @@ def handler(endpoint: Endpoint) -> Callable[[str, Request], Awaitable[Response]]
         behaviour = deployments[deployment].behaviour
         deployments[deployment].calls.append(call)
         await asyncio.sleep(behaviour.delay_seconds)
+        if behaviour.chat_only and endpoint is not CHAT:
+            return JSONResponse({"detail": "Not Found"}, HTTPStatus.NOT_FOUND)
         text = f"answer from {deployment}"
         usage = count(endpoint, behaviour, call.body, text)
         if refused := refusal(endpoint.protocol, behaviour, usage.prompt_tokens):

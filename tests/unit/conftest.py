@@ -76,14 +76,14 @@ def run_core(**config: str) -> Recording:
     )
 
 
-def run_acme() -> Recording:
-    """The program for the smallest tenant, in a project of its own."""
+def run_acme(more: str = "", **config: str) -> Recording:
+    """The program for the smallest tenant and what is added, in a project of its own."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "tenants").mkdir()
-        (root / "tenants" / "acme.yaml").write_text(ACME, encoding="utf-8")
+        (root / "tenants" / "acme.yaml").write_text(ACME + more, encoding="utf-8")
         shutil.copy(ROOT / "__main__.py", root)
-        return _run(root, "acme", {})
+        return _run(root, "acme", config)
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,7 @@ def test_a_secret_is_for_root_where_a_container_starts_as_root(resource: Declare
 
 
 @pytest.mark.parametrize(("secret", "holders"), [
-    ("litellm-database", {"postgres", "litellm"}),
+    ("litellm-database", {"postgres"}),
     ("openwebui-database", {"postgres", "openwebui"}),
     ("redis-litellm", {"redis", "litellm"}),
     ("redis-ledger", {"redis", "litellm"}),
@@ -183,7 +183,7 @@ def test_a_secret_is_for_root_where_a_container_starts_as_root(resource: Declare
     ("litellm-master", {"litellm"}),
     ("litellm-openwebui", {"litellm", "openwebui"}),
     ("litellm-key-reports", {"litellm"}),
-    ("litellm-salt", {"litellm"}),
+    ("litellm-salt", set()),
     ("openwebui-session", {"openwebui"}),
     ("openwebui-identity", {"litellm", "openwebui"}),
     ("openwebui-admin", {"openwebui"}),

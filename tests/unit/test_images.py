@@ -26,7 +26,10 @@ def test_official_images_are_named_by_repository_and_version() -> None:
 
 
 def test_the_core_has_no_official_image() -> None:
-    assert load_catalog("official").core == load_catalog("built").core
+    official, built = load_catalog("official").core, load_catalog("built").core
+    assert official.source == built.source == "built"
+    # Each is built on the base of its source.
+    assert official.reference != built.reference
     with pytest.raises(ImageError, match=r"Write it like cloudfreedom/core:0\.40\.6, with"):
         load_catalog("official", {"core": "core"})
 
@@ -70,6 +73,16 @@ def test_a_recipe_is_its_own_files_and_those_of_the_base(
     changed_base = catalog.recipe_hash("redis")
     (tmp_path / "redis/Dockerfile").rename(tmp_path / "redis/Containerfile")
     assert len({before, changed_base, catalog.recipe_hash("redis")}) == 3
+
+
+def test_another_official_base_is_another_image() -> None:
+    built = catalog.recipe_hash("core")
+    old = catalog.recipe_hash("core", "docker.io/library/debian:13.8-slim")
+    new = catalog.recipe_hash("core", "docker.io/library/debian:13.9-slim")
+    assert len({built, old, new}) == 3
+    assert load_catalog("official").core.reference.endswith(
+        catalog.recipe_hash("core", load_catalog("official").base.reference)
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +221,7 @@ def test_of_the_official_images_only_the_cores_is_built_on_any_machine(
     client = engine(lacking={"debian", "litellm-non_root", "core"}, steps=[{"stream": "fine"}])
     build.build_missing(client, load_catalog("official"), print)
     [called] = client.api.build.call_args_list
-    assert called.kwargs["tag"] == load_catalog("built").core.reference
+    assert called.kwargs["tag"] == load_catalog("official").core.reference
     assert called.kwargs["buildargs"] == {"BASE": "docker.io/library/debian:13.8-slim"}
     with tarfile.open(fileobj=called.kwargs["fileobj"]) as context:
         settings = context.extractfile("machine/apt.conf")

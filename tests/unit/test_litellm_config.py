@@ -49,6 +49,7 @@ def test_a_deployment_says_everything_that_litellm_needs(tmp_path: Path) -> None
             "model": "openai/our-own",
             "api_key": "os.environ/PROVIDER_KEY_OUR_KEY",
             "api_base": "https://models.example.com/v1",
+            "use_chat_completions_api": True,
             "weight": 3,
             "rpm": 60,
             "tpm": 9000,

@@ -173,7 +173,7 @@ LITELLM, OPENWEBUI, POSTGRES, REDIS = "litellm", "openwebui", "postgres", "redis
 
 
 @pytest.mark.parametrize(("secret", "values", "containers"), [
-    (POSTGRES, {"litellm-database", "openwebui-database"}, {POSTGRES, LITELLM, OPENWEBUI}),
+    (POSTGRES, {"litellm-database", "openwebui-database"}, {POSTGRES, OPENWEBUI}),
     (REDIS, {"redis-litellm", "redis-ledger", "redis-openwebui"}, {REDIS, LITELLM, OPENWEBUI}),
     (LITELLM, {"litellm-master", "litellm-openwebui", "litellm-key-reports"}, {LITELLM, OPENWEBUI}),
     (OPENWEBUI, {"openwebui-session", "openwebui-identity"}, {LITELLM, OPENWEBUI}),
@@ -189,15 +189,6 @@ def test_a_rotation_changes_its_values_wherever_they_are_used_and_nothing_else(
         assert without_uploads(before) == without_uploads(after)
 
 
-def test_litellm_without_a_database_is_left_alone_when_its_password_changes() -> None:
-    before = run_program("demo", images="built")
-    after = run_program("demo", images="built", rotation='{"postgres": 2}')
-    assert {name for name in changed(before, after) if name.startswith("Container")} == {
-        "Container demo-postgres",
-        "Container demo-openwebui",
-    }
-
-
 def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
     every = '{"postgres": 2, "redis": 3, "litellm": 4, "openwebui": 5}'
     rotated = run_program("app", rotation=every, **KEYS)
@@ -205,9 +196,8 @@ def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
     made = {f"RandomBytes {resource.name}" for resource in app.of_type(RANDOM)}
     lasting = ("fingerprints", "litellm-salt", "openwebui-admin")
     assert made - changes == {f"RandomBytes app-{name}" for name in lasting}
-    uploads = ["/run/secrets/env/LITELLM_SALT_KEY", "/run/secrets/env/WEBUI_ADMIN_PASSWORD"]
-    for path in uploads:
-        assert uploaded(app, path) == uploaded(rotated, path)
+    path = "/run/secrets/env/WEBUI_ADMIN_PASSWORD"
+    assert uploaded(app, path) == uploaded(rotated, path)
 
 
 def test_a_rotation_may_be_a_text_of_digits(demo: Recording) -> None:

@@ -189,12 +189,33 @@ def test_a_bad_domain(folder: Path, domain: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("model", ["mistral/large", "gpt-4o", "openai/", "openai/a/b"])
+@pytest.mark.parametrize("model", [
+    "cohere/large", "gpt-4o", "openai/", "openai/a//b", "openai/a/", "openai/*", "openai/a b",
+    "openai/a,b", "OpenAI/gpt-4o",
+])  # fmt: skip
 def test_a_deployment_of_an_unknown_provider(folder: Path, model: str) -> None:
-    assert problems_of(folder, ACME + DEPLOYMENT.replace("openai/gpt-4o", model)) == [
+    text = DEPLOYMENT.replace("openai/gpt-4o", f'"{model}"')
+    assert problems_of(folder, ACME + text) == [
         f'10: litellm.models.0.deployments.0.model = "{model}":'
-        " must be openai/MODEL, anthropic/MODEL or gemini/MODEL"
+        " must be PROVIDER/MODEL, without *, and the provider one of openai, anthropic, gemini,"
+        " deepseek, groq, hosted_vllm, mistral, openrouter, xai; write openai/MODEL with api_base"
+        " for any other server that speaks OpenAI"
     ]
+
+
+@pytest.mark.parametrize(("model", "words"), [
+    ("azure/my-gpt5", "must be openai/DEPLOYMENT with api_base: https://RESOURCE.openai.azure.com"),
+    ("bedrock/anthropic.claude", "must be openai/MODEL with api_base: https://bedrock-runtime."),
+    ("vertex_ai/gemini-2.5-pro", "must be gemini/MODEL with a key of Google AI Studio"),
+    ("ollama/qwen3", "must be openai/MODEL with api_base: http://host.docker.internal:11434/v1"),
+    ("ollama_chat/qwen3:8b", "must be openai/MODEL with api_base: http://host.docker.internal"),
+])  # fmt: skip
+def test_a_provider_of_litellms_is_refused_with_the_way_that_works(
+    folder: Path, model: str, words: str
+) -> None:
+    [problem] = problems_of(folder, ACME + DEPLOYMENT.replace("openai/gpt-4o", model))
+    place = f'10: litellm.models.0.deployments.0.model = "{model}": '
+    assert problem.startswith(place + words)
 
 
 def test_a_model_without_a_known_price_is_told_what_it_may_have_been(folder: Path) -> None:
@@ -260,7 +281,8 @@ def test_a_model_is_listed_with_what_it_is_for_if_litellm_can_charge_for_it() ->
     assert prices.priced_models({
         "gpt": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6},
         "free": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0},
-        "other": {"litellm_provider": "mistral", "mode": "chat", "input_cost_per_token": 1e-6},
+        "other": {"litellm_provider": "cohere", "mode": "chat", "input_cost_per_token": 1e-6},
+        "groq/a/b": {"litellm_provider": "groq", "mode": "chat", "input_cost_per_token": 1e-6},
         "gemini/image": {**image, "output_cost_per_image": 0.04},
         "low/1024-x-1024/image": {**image, "input_cost_per_image": 0.01},
         "tts": {**speech, "input_cost_per_character": 1e-5},
@@ -269,6 +291,7 @@ def test_a_model_is_listed_with_what_it_is_for_if_litellm_can_charge_for_it() ->
         "live": {"litellm_provider": "openai", **hearing, "supported_endpoints": ["/v1/realtime"]},
     }) == [
         "gemini/image image_generation",
+        "groq/a/b chat",
         "openai/gpt chat",
         "openai/tts audio_speech",
         "openai/whisper audio_transcription",
@@ -677,6 +700,7 @@ def test_what_a_file_leaves_out(folder: Path) -> None:
             "cpus": "1",
             "port": 4002,
             "max_body_mb": 20,
+            "database": False,
             "models": [],
             "fallbacks": {},
             "context_window_fallbacks": {},
