@@ -74,6 +74,10 @@ def _env() -> dict[str, str]:
         # The price map of the package: one that is downloaded could change what things cost.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_TELEMETRY_DISABLED": "true",
+        # Otherwise what large bodies took is kept, in pieces that nothing else fits into.
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
+        "MALLOC_TRIM_THRESHOLD_": str(8 * 1024 * 1024),
         "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
         # LiteLLM's own place for it is `/`, where nobody looks.
         "DOCS_URL": "/docs",

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from gateway import count_tokens, log
 from gateway.auth import ADMIN_ROUTES, CHAT_ROUTES, PROGRAM_ROUTES
-from gateway.body_limit import App, BodyLimit
+from gateway.body_limit import App, BodyLimit, BodyMemory
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
 from gateway.header_timeout import HeaderTimeout
@@ -55,7 +55,12 @@ def application() -> App:
     # How Claude Code asks whether there is a gateway.
     proxy_server.app.add_api_route("/", Response, methods=["HEAD"], include_in_schema=False)
     checked = JsonBody(proxy_server.app, cache_seconds=settings().cache_ttl_seconds)
-    limited = BodyLimit(checked, max_bytes=settings().max_body_bytes, refuse=error_body)
+    limited = BodyLimit(
+        checked,
+        max_bytes=settings().max_body_bytes,
+        memory=BodyMemory(settings().body_memory_bytes),
+        refuse=error_body,
+    )
     closed = ClosedRoutes(limited, routes_of=routes_of, refuse=error_body)
     return PlainErrors(closed)
 

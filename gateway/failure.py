@@ -15,7 +15,7 @@ from typing import Any
 from gateway.body_limit import Scope
 
 # The kinds of this gateway's own refusals, such as `budget_exceeded`.
-_OWN = "budget_"
+_OWN = ("budget_", "gateway_")
 
 _ANTHROPIC_PATHS = ("/v1/messages", "/messages")
 
@@ -67,7 +67,8 @@ class Failure:
 
 def error_body(scope: Scope, status: int, message: str) -> bytes:
     """The body of a refusal."""
-    return body_of(Failure(status=status, message=message), str(scope["path"]))
+    kind = "gateway_busy" if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return body_of(Failure(status=status, message=message, kind=kind), str(scope["path"]))
 
 
 def body_of(failure: Failure, path: str) -> bytes:

@@ -69,6 +69,7 @@ class Settings(_Settings):
         account: who pays for requests of nobody in particular.
         login: whether people log in at an OpenID provider.
         max_body_bytes: size of the largest body of a request.
+        body_memory_bytes: what the bodies of all requests under way may take together.
         longest_request_seconds: after it, a request cannot be under way any more.
         cache_ttl_seconds: how long an answer may be kept; None if none is.
     """
@@ -81,6 +82,7 @@ class Settings(_Settings):
     person: Limits
     keys: tuple[ApiKey, ...]
     max_body_bytes: int
+    body_memory_bytes: int
     longest_request_seconds: int
     cache_ttl_seconds: int | None = None
 

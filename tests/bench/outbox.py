@@ -115,5 +115,6 @@ def settings(billing: BillingProcess) -> Settings:
         person=nobody,
         keys=(),
         max_body_bytes=1_000_000,
+        body_memory_bytes=1_000_000,
         longest_request_seconds=60,
     )

@@ -59,6 +59,7 @@ def settings(process: BillingProcess) -> Settings:
         person=Limits(requests_per_minute=None, tokens_per_minute=None),
         keys=(),
         max_body_bytes=1,
+        body_memory_bytes=1,
         longest_request_seconds=60,
     )
 

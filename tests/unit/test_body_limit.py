@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.body_limit import BodyLimit, Message, Receive, Scope, Send
+from gateway.body_limit import BodyLimit, BodyMemory, Message, Receive, Scope, Send
 from tests.server import Server
 
 LIMIT = 1000
@@ -172,6 +172,85 @@ def test_what_is_no_request_passes() -> None:
     for kind in ("lifespan", "websocket"):
         asyncio.run(BodyLimit(app, max_bytes=LIMIT)({"type": kind}, request.receive, request.send))
     assert seen == ["lifespan", "websocket"]
+
+
+# --- many at once
+
+
+async def crowd(
+    memory: BodyMemory, bodies: Sequence[bytes], *, chunked: bool = False
+) -> tuple[list[int], int]:
+    """The statuses of requests that come at once, and how many were answered at the same time."""
+    under_way = most = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal most, under_way
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        await echo(scope, receive, send)
+        under_way -= 1
+
+    async def one(body: bytes) -> int:
+        length = (b"content-length", str(len(body)).encode())
+        header = (b"transfer-encoding", b"chunked") if chunked else length
+        request = Request([body])
+        scope = {"type": "http", "path": "/", "headers": [header]}
+        limit = BodyLimit(app, max_bytes=LIMIT, memory=memory)
+        await limit(scope, request.receive, request.send)
+        return int(request.sent[0]["status"])
+
+    statuses = await asyncio.gather(*map(one, bodies))
+    return statuses, most
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_bodies_wait_for_each_other(chunked: bool) -> None:
+    memory = BodyMemory(LIMIT * 8 * 4)  # large ones have three quarters of it
+    statuses, most = asyncio.run(crowd(memory, [b"x" * LIMIT] * 20, chunked=chunked))
+    assert statuses == [200] * 20
+    assert most == 3
+
+
+def test_small_bodies_do_not_wait_for_large_ones() -> None:
+    memory = BodyMemory(LIMIT * 8 * 4)
+    bodies = [b"x" * LIMIT] * 10 + [b"x" * 10] * 50
+    statuses, most = asyncio.run(crowd(memory, bodies))
+    assert statuses == [200] * 60
+    assert most >= 53
+
+
+def test_a_body_does_not_wait_for_ever() -> None:
+    memory = BodyMemory(LIMIT * 8 * 2, wait_seconds=0.01)
+    statuses, _ = asyncio.run(crowd(memory, [b"x" * LIMIT] * 3))
+    assert sorted(statuses) == [200, 503, 503]
+
+
+@pytest.mark.parametrize("body", [b"[" + b"{}," * 200 + b"{}]", b"[" * 300 + b"]" * 300])
+def test_a_body_of_many_parts_is_too_large(body: bytes) -> None:
+    memory = BodyMemory(30_000)
+    assert len(body) < LIMIT
+    statuses, _ = asyncio.run(crowd(memory, [body, b"x" * len(body)]))
+    assert statuses == [413, 200]
+
+
+def test_what_was_held_is_given_back_however_it_ends() -> None:
+    memory = BodyMemory(LIMIT * 8 * 2, wait_seconds=0.01)
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise LookupError
+
+    async def often() -> list[int]:
+        scope: Scope = {"type": "http", "path": "/", "headers": []}
+        for _ in range(5):
+            request = Request([b"x" * LIMIT])
+            limit = BodyLimit(app, max_bytes=LIMIT, memory=memory)
+            with pytest.raises(LookupError):
+                await limit(scope, request.receive, request.send)
+        statuses, _ = await crowd(memory, [b"x" * LIMIT])
+        return statuses
+
+    assert asyncio.run(often()) == [200]
 
 
 # --- with a server

@@ -63,6 +63,7 @@ def settings(
         person=NOBODY,
         keys=(),
         max_body_bytes=1_000_000,
+        body_memory_bytes=1_000_000,
         longest_request_seconds=60,
     )
 

@@ -37,6 +37,7 @@ def test_a_tenant_without_anything(tmp_path: Path) -> None:
         "person": {"requests_per_minute": None, "tokens_per_minute": None},
         "keys": [],
         "max_body_bytes": 20 * 1024 * 1024,
+        "body_memory_bytes": 512 * 1024 * 1024,
         "longest_request_seconds": 1860,
         "cache_ttl_seconds": 3600,
     }
@@ -100,6 +101,7 @@ login: {{}}
             },
         ],
         "max_body_bytes": 20 * 1024 * 1024,
+        "body_memory_bytes": 512 * 1024 * 1024,
         "longest_request_seconds": 1860,
         "cache_ttl_seconds": 3600,
     }
@@ -195,3 +197,15 @@ def test_what_the_file_leaves_out_about_money_is_the_cores(
 def test_a_tenant_without_budgets_takes_nothing_of_a_core(tmp_path: Path) -> None:
     tenant = load_acme(tmp_path, ACME)
     assert tenant.with_currency_of_core("EUR", RATE) == tenant
+
+
+@pytest.mark.parametrize(("memory_mb", "max_body_mb", "expected_mb"), [
+    (1024, 20, 512), (4096, 20, 3584), (512, 20, 220), (1024, 100, 1100),
+])  # fmt: skip
+def test_bodies_have_what_memory_is_left(
+    tmp_path: Path, memory_mb: int, max_body_mb: int, expected_mb: int
+) -> None:
+    text = f"{ACME}  memory_mb: {memory_mb}\n  max_body_mb: {max_body_mb}\n"
+    found = gateway_config(load_acme(tmp_path, text))
+    assert found.body_memory_bytes == expected_mb * 1024 * 1024
+    assert found.max_body_bytes == max_body_mb * 1024 * 1024

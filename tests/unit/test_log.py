@@ -13,6 +13,7 @@ import pytest
 from gateway import log
 from gateway.body_limit import App, Message, Receive, Scope, Send
 from gateway.errors import PlainErrors
+from gateway.failure import error_body
 
 MARKER = "MARKED-WORDS"
 LITELLM = logging.getLogger("LiteLLM Proxy")
@@ -228,3 +229,12 @@ def test_after_a_request_its_late_errors_are_written(written: Written) -> None:
     (line,) = written.lines
     assert line["error"] == "OSError"
     assert MARKER not in written.text
+
+
+def test_the_gateways_own_refusal_keeps_its_words(written: Written) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 503, error_body(scope, 503, "The gateway is busy."))
+
+    status, _, body = run(app)
+    assert (status, json.loads(body)["error"]["message"]) == (503, "The gateway is busy.")
+    assert [line["reason"] for line in written.lines] == ["gateway_busy"]

@@ -41,6 +41,7 @@ def settings(*, login: bool = True, user_id: Any = "email") -> Settings:
         person=NO_LIMITS,
         keys=(),
         max_body_bytes=1_000_000,
+        body_memory_bytes=1_000_000,
         longest_request_seconds=60,
     )
 
