@@ -14,7 +14,7 @@ from socket import socket
 
 import litellm
 import uvicorn
-from fastapi import Response
+from fastapi import Request, Response
 from litellm.proxy import proxy_server
 from litellm.proxy.proxy_cli import run_server
 from litellm.proxy.shutdown.graceful_shutdown_manager import GracefulShutdownManager
@@ -52,8 +52,7 @@ def _same(api_key: str, expected: str) -> bool:
 def application() -> App:
     """LiteLLM's application, wrapped."""
     count_tokens.add_route(proxy_server.app)
-    # How Claude Code asks whether there is a gateway.
-    proxy_server.app.add_api_route("/", Response, methods=["HEAD"], include_in_schema=False)
+    proxy_server.app.add_route("/", _is_there, methods=["HEAD"], include_in_schema=False)
     checked = JsonBody(proxy_server.app, cache_seconds=settings().cache_ttl_seconds)
     limited = BodyLimit(
         checked,
@@ -73,6 +72,11 @@ async def end_cooldowns() -> None:
         with suppress(RedisError, OSError):
             for model_id in router.get_model_ids():
                 await redis.async_delete_cache(CooldownCache.get_cooldown_cache_key(model_id))
+
+
+async def _is_there(_request: Request) -> Response:
+    """How Claude Code asks whether there is a gateway."""
+    return Response()
 
 
 class _Server(uvicorn.Server):

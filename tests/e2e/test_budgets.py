@@ -359,7 +359,8 @@ def test_images_are_never_billed_above_what_was_set_aside(money: Money) -> None:
     }
     with ThreadPoolExecutor(20) as pool:
         statuses = list(pool.map(lambda _: post(payer, body), range(20)))
-    assert (statuses.count(200), statuses.count(429)) == (1, 19)
+    assert sorted(set(statuses)) in ([200, 402], [200, 402, 429], [200, 429])
+    assert statuses.count(200) == 1
     payer.events_after(1)
     assert payer.spent() <= 30_000_000
 
