@@ -1,13 +1,18 @@
 """What a program can do with a tenant's gateway."""
 
+import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from gateway.routes import OPEN_ROUTES, is_listed
 from tests.e2e.api import chat, client, content, stream
 from tests.e2e.conftest import Running
 from tests.e2e.identity import secret
+from tests.providers.client import Providers
 
 pytestmark = pytest.mark.usefixtures("on_one_way")
 
@@ -118,3 +123,137 @@ def test_the_docs_page_is_served(beta_tenant: Running) -> None:
         for path in re.findall(r'(?:href|src)="(/[^"]+)"', page.text):
             assert anybody.get(path).status_code == 200, path
         assert "/v1/chat/completions" in anybody.get("/openapi.json").json()["paths"]
+
+
+# Run in a container of its own, for LiteLLM would not fit twice into the tenant's.
+_LIST_ROUTES = """
+import json
+from litellm.proxy.proxy_server import app
+
+def walk(routes, prefix=""):
+    for route in routes:
+        path = prefix + getattr(route, "path", "")
+        inner = getattr(route, "routes", None)
+        if inner:
+            yield from walk(inner, path)
+        yield path, sorted(getattr(route, "methods", None) or ["GET"])
+
+print(json.dumps(list(walk(app.routes))))
+"""
+CHAT_ROUTES = (
+    "/v1/models",
+    "/v1/models/{model}",
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/images/generations",
+)
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def _routes(running: Running) -> set[tuple[str, str]]:
+    """Every method and path that LiteLLM has, by its own lists."""
+    image = str(running.container("litellm").attrs["Image"])
+    command = ["python3", "-c", _LIST_ROUTES]
+    output = running.engine.containers.run(image, command, entrypoint="", remove=True)
+    listed = json.loads(output.decode().splitlines()[-1])
+    found = {(method, path) for path, methods in listed for method in methods}
+    with httpx.Client(base_url=running.api, timeout=60) as anybody:
+        documented = anybody.get("/openapi.json").json()["paths"]
+    found |= {
+        (method.upper(), path)
+        for path, methods in documented.items()
+        for method in methods
+        if method in _METHODS
+    }
+    return {(method, re.sub(r"\{[^}]*\}", "x", path) or "/") for method, path in found}
+
+
+def test_every_route_is_closed_but_those_of_a_key(beta_tenant: Running) -> None:
+    routes = _routes(beta_tenant)
+    assert len({path for _, path in routes}) > 700
+    master = beta_tenant.key
+    chats = secret(beta_tenant, "OPENAI_API_KEY")
+    opened: dict[str, set[str]] = {"": set(), chats: set(), master: set()}
+    for key, found in opened.items():
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        with httpx.Client(base_url=beta_tenant.api, headers=headers, timeout=60) as caller:
+            for method, path in sorted(routes):
+                # A request that is let through is not what a route wants, so it does nothing.
+                if caller.request(method, path).status_code not in (401, 403):
+                    found.add(path)
+    assert opened[""] <= {*OPEN_ROUTES} | {path for path in opened[""] if path[:9] == "/swagger/"}
+    for path in opened[chats] - opened[""]:
+        assert is_listed(path, CHAT_ROUTES), path
+    assert "/v1/chat/completions" in opened[chats] & opened[master]
+    for path in ("/key/generate", "/model/new", "/cache/flushall", "/health", "/sso/cli/start"):
+        assert path not in opened[master], path
+
+
+MARKER = "MARKED-WORDS"
+
+
+def _log(running: Running, since: float) -> str:
+    logs = running.container("litellm").logs(since=since)
+    assert isinstance(logs, bytes)
+    return logs.decode(errors="replace")
+
+
+def test_the_log_has_no_words_of_requests(alpha_tenant: Running, providers: Providers) -> None:
+    """Through an answer, a refusal, a failing provider, a client that leaves, a broken body."""
+    since = time.time() - 1
+    with client(alpha_tenant) as gateway:
+        assert chat(gateway, "gpt", MARKER).status_code == 200
+        assert chat(gateway, "gpt", MARKER, messages=MARKER).status_code == 400
+        assert gateway.post("/v1/chat/completions", content=f"{{{MARKER}").status_code == 400
+        assert chat(gateway, "no-such-model", MARKER).status_code == 400
+        providers.deployment("retried").set(status=500)
+        failed = chat(gateway, "retried", MARKER)
+        providers.deployment("retried").set(status=400)
+        refused = chat(gateway, "retried", MARKER)
+        providers.reset()
+        body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": MARKER}]}
+        with gateway.stream("POST", "/v1/chat/completions", json=body) as response:
+            next(response.iter_lines())
+    assert failed.status_code == 500
+    assert "The provider of the model `retried` (OpenAI) failed" in failed.text
+    assert refused.json()["error"]["message"] == "Bad Request"
+    for response in (failed, refused):
+        assert "x-litellm-version" not in response.headers
+        assert "x-litellm-model-api-base" not in response.headers
+    time.sleep(2)
+    log = _log(alpha_tenant, since)
+    assert MARKER not in log
+    assert "Traceback" not in log
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["status"] for line in lines if line["event"] in ("refused", "failed")] == [
+        400, 400, 400, 500, 400,
+    ]  # fmt: skip
+
+
+def test_bodies_are_bounded(alpha_tenant: Running) -> None:
+    """With a key and without one; and as many at once as anybody likes."""
+    started = alpha_tenant.container("litellm").attrs["State"]["StartedAt"]
+    too_large = b"x" * 21 * 1024 * 1024
+    largest = json.dumps({
+        "model": "gpt", "messages": [{"role": "user", "content": "x" * 19_000_000}]
+    }).encode()  # fmt: skip
+
+    def send(body: bytes, key: str = alpha_tenant.key) -> int:
+        with client(alpha_tenant, key) as gateway:
+            try:
+                response = gateway.post("/v1/chat/completions", content=body, timeout=180)
+            except httpx.TransportError:  # it was refused, and the rest of the body not read
+                return 503
+            return response.status_code
+
+    assert send(too_large) == 413
+    # Nobody reads the body of a request without a key, whatever its size.
+    assert send(too_large, "sk-wrong") in (401, 413)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(send, [largest] * 8)) <= {200, 429, 503}
+    container = alpha_tenant.container("litellm")
+    assert container.attrs["State"]["StartedAt"] == started
+    with client(alpha_tenant) as gateway:
+        assert chat(gateway, "gpt").status_code == 200
