@@ -579,7 +579,8 @@ def test_no_websocket_is_opened(money: Money, program: Payer, path: str) -> None
         ("Sec-WebSocket-Key", base64.b64encode(b"0123456789abcdef").decode()),
     ]
     for payer in (program, money.account()):
-        assert raw(money, path, [*upgrade, authorization(payer)], method="GET") == 403
+        status = raw(money, path, [*upgrade, authorization(payer)], method="GET")
+        assert status in (403, 405)  # 405 where only POST is answered
 
 
 @pytest.mark.parametrize("name", ENCODED)
@@ -587,7 +588,7 @@ def test_another_encoding_is_refused_or_billed(money: Money, program: Payer, nam
     body, headers = ENCODED[name]
     before = len(program.events())
     status = raw(money, CHAT, [authorization(program), *headers.items()], body)
-    assert status in (200, 400)
+    assert status in (200, 400, 415)
     assert len(bills(money)) == (status == 200)
     check_billed(money, program, before)
 
