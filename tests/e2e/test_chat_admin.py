@@ -88,9 +88,9 @@ def test_no_open_route_takes_an_address(taken: dict[str, list[str]]) -> None:
     assert leading == {}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chat(beta_tenant: Running) -> Iterator[httpx.Client]:
-    """The first admin, at the chat of `beta`."""
+    """The first admin, at the chat of `beta`, which lets nobody sign in for each test."""
     token = Session.sign_in(beta_tenant, admin(beta_tenant)).token
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=beta_tenant.chat, headers=headers, timeout=60) as client:
