@@ -14,10 +14,11 @@ The functions in `ledger.lua` are its only writers. What they keep:
 None of it expires, and Redis evicts only what expires.
 """
 
+import asyncio
 import json
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -45,7 +46,13 @@ RESERVE_SECONDS = 2 * PATIENCE_SECONDS
 """A reservation is tried twice."""
 
 CONNECTIONS = 32
-"""More requests than that wait for one: redis-py's own pool refuses them, or opens one for each."""
+"""More calls than that wait for one: redis-py's own pool refuses them, or opens one for each."""
+
+RESERVING = 24
+"""Reservations that are made at once; what has ended always finds a connection."""
+
+TURN_SECONDS = 10.0
+"""A burst of hundreds is worked off within this time on a busy processor, too."""
 
 _LIBRARY = Path(__file__).with_name("ledger.lua")
 
@@ -230,6 +237,7 @@ class Ledger:
             retry_on_error=[RedisConnectionError],
         )
         self.redis = Redis.from_pool(pool)
+        self._reserving = asyncio.Semaphore(RESERVING)
         self._loaded = False
 
     async def reserve(
@@ -243,17 +251,19 @@ class Ledger:
         asked: bool,
     ) -> Reply:
         """Set aside what a request costs at most, or at least `least` of it, if that is left."""
-        verdict, *numbers, currency, words = await self._call(
-            "ledger_reserve",
-            request_id,
-            reservation.record(),
-            most,
-            least,
-            LEASE_SECONDS * 1000,
-            oldest_seconds * 1000,
-            int(asked),
-            int((time.time() + RESERVE_SECONDS) * 1000),
-        )
+        async with self._turn():
+            verdict, *numbers, currency, words = await self._call(
+                "ledger_reserve",
+                request_id,
+                reservation.record(),
+                most,
+                least,
+                LEASE_SECONDS * 1000,
+                oldest_seconds * 1000,
+                int(asked),
+                # Counted from here: Redis must not grant what nobody waits for any more.
+                int((time.time() + RESERVE_SECONDS) * 1000),
+            )
         amount, age_ms, total, spent, reserved, allowance = map(int, numbers)
         return Reply(
             verdict=Verdict(verdict),
@@ -351,6 +361,15 @@ class Ledger:
     async def probe(self) -> None:
         """Fail as a reservation would: `redis.OutOfMemoryError` says that Redis is full."""
         await self._call("ledger_probe")
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(TURN_SECONDS):
+            await self._reserving.acquire()
+        try:
+            yield
+        finally:
+            self._reserving.release()
 
     async def load(self) -> None:
         """Give Redis the functions of this version."""
