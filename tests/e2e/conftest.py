@@ -95,6 +95,11 @@ class Running:
     def container(self, part: str) -> Container:
         return self.engine.containers.get(f"{self.slug}-{part}")
 
+    def container_ids(self) -> list[str | None]:
+        """Of all its containers, whatever else is on the host."""
+        mine: dict[str, Any] = {"label": f"{TENANT}={self.slug}"}
+        return [each.id for each in self.engine.containers.list(all=True, filters=mine)]
+
     def run(self, part: str, *command: str, user: str = "") -> tuple[int, str]:
         """Run a command inside a container: its exit code, and what it printed."""
         code, output = self.container(part).exec_run(list(command), user=user)

@@ -112,7 +112,7 @@ def test_another_docker_host_is_refused_without_the_data(way: PulumiWay) -> None
 def test_a_lost_state_is_told_before_anything_changes(
     way: PulumiWay, beta_tenant: Running, tmp_path: Path, command: str
 ) -> None:
-    before = [container.id for container in beta_tenant.engine.containers.list()]
+    before = beta_tenant.container_ids()
     file = way.directory / f"Pulumi.{way.stack}.yaml"
     settings = file.read_bytes()
     backend = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
@@ -124,7 +124,7 @@ def test_a_lost_state_is_told_before_anything_changes(
     assert "pulumi stack import" in printed
     assert f"docker volume rm {way.stack}-openwebui {way.stack}-postgres" in printed
     assert "Traceback" not in printed
-    assert [container.id for container in beta_tenant.engine.containers.list()] == before
+    assert beta_tenant.container_ids() == before
 
 
 def test_a_core_that_is_not_there(way: PulumiWay) -> None:
