@@ -87,13 +87,14 @@ class Person:
     def visit(self, path: str = "/") -> None:
         """Open the chat, or its login page for who has not signed in."""
         self.page.goto(f"{self.chat}{path}")
-        self._arrive("#email, #chat-input")
+        self.arrive("#email, #chat-input")
 
     def reload(self) -> None:
         self.page.reload()
-        self._arrive("#email, #chat-input")
+        self.arrive("#email, #chat-input")
 
-    def _arrive(self, element: str) -> None:
+    def arrive(self, element: str) -> None:
+        """Wait until something is on the page."""
         # Another run of the tests, or another tenant, makes networks: Chromium drops what it
         # loads then, and the page is loaded again. A page that breaks otherwise stays broken.
         here = self.page.locator(element).first
@@ -124,7 +125,7 @@ class Person:
         self.page.locator("#email").fill(email)
         self.page.locator("#password").fill(password)
         self.page.locator("button[type=submit]").click()
-        self._arrive("#chat-input")
+        self.arrive("#chat-input")
         self.close_news()
 
     def close_news(self) -> None:

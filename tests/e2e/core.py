@@ -118,7 +118,9 @@ class CorePerson:
     def open_chat(self) -> None:
         """Come to the chat by way of the login, which asks for a password if nobody is there."""
         self.page.goto(f"{self.core.tenant.chat}/auth")
-        self.page.get_by_role("button", name="Continue with PocketBase").click()
+        button = "button:has-text('Continue with PocketBase')"
+        self.chat.arrive(button)
+        self.page.locator(button).click()
         self._log_in_if_asked("#chat-input")
         self.chat.close_news()
 
@@ -128,18 +130,18 @@ class CorePerson:
 
     def _log_in_if_asked(self, there: str) -> None:
         password = self.page.locator("input[type=password]")
-        password.or_(self.page.locator(there)).first.wait_for()
+        self.chat.arrive(f"input[type=password], {there}")
         if password.is_visible():
             self.page.get_by_label("E-mail").fill(self.email)
             password.fill(self.core.password(self.email))
             self.page.get_by_role("button", name="Sign in").click()
             self._choose_a_password_if_asked(there)
-        self.page.locator(there).first.wait_for()
+        self.chat.arrive(there)
 
     def _choose_a_password_if_asked(self, there: str) -> None:
         """As everybody is at their first login."""
         new = self.page.locator("#new_password")
-        new.or_(self.page.locator(there)).first.wait_for()
+        self.chat.arrive(f"#new_password, {there}")
         if new.is_visible():
             chosen = secrets.token_urlsafe(12)
             new.fill(chosen)
