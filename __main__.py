@@ -29,8 +29,8 @@ try:
         end_quietly_on_failure()
         found = preflight(config.docker_host, claims(tenant))
     core = core_keys(config.core, tenant.slug) if config.core else None
-    if core:
-        tenant = tenant.with_currency_of_core(core.currency, core.usd_rate)
+    told = core or config
+    tenant = tenant.with_currency_of_core(told.currency, told.usd_rate)
     args = TenantStackArgs(
         tenant=tenant,
         config=config,

@@ -10,13 +10,21 @@ from typing import Annotated, Any, TypeVar
 
 import pulumi
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from components.litellm_config import provider_key_env
 from images.catalog import Source
 from tenants.file import section
-from tenants.model import Tenant, UsdRate
+from tenants.model import DOLLAR, Currency, Tenant, UsdRate
 from tenants.problem import in_words, masked
 from tenants.text import matching
 
@@ -94,6 +102,17 @@ class StackConfig(Deployment):
     billing_key: str = Field("", repr=False, description="Secret: the tenant's at the Billing API")
     login_secret: str = Field("", repr=False, description="Secret: the chat's at `login.issuer`")
     core: CoreStackName = Field("", description="Stack that has the two above, if they are not set")
+    currency: Currency | None = Field(
+        None, description="Of the core that gave the keys by value; with `core`, that says it"
+    )
+    usd_rate: UsdRate | None = Field(None, description="Of the core that gave the keys by value")
+
+    @field_validator("usd_rate")
+    @classmethod
+    def _rate_has_a_currency(cls, rate: UsdRate | None, info: ValidationInfo) -> UsdRate | None:
+        if rate and info.data.get("currency", "") in (None, DOLLAR):
+            raise ValueError(f"nothing, or `currency` beside it, which is not {DOLLAR}")
+        return rate
 
     def keys_of(self, tenant: Tenant, core: "CoreKeys | None" = None) -> "Keys":
         """The keys of others that the tenant needs, as secrets.
@@ -204,7 +223,8 @@ def _no_core(stack: str, problem: str) -> str:
     return (
         f"Pulumi.{pulumi.get_stack()}.yaml: {PROJECT}:core: the core {stack} {problem}."
         " A core elsewhere: `pulumi config rm core`, and give its keys by value:"
-        " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`"
+        " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`,"
+        " with its `currency` and `usdRate` beside them"
     )
 
 

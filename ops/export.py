@@ -105,7 +105,7 @@ def _recorded(
     return record(
         stack,
         project=project,
-        config={key: _handed_over(value) for key, value in (config | secret).items()},
+        config={key: as_handed_over(value) for key, value in (config | secret).items()},
         secret_keys=list(secret),
         values=values,
         program=root / "__main__.py",
@@ -126,9 +126,9 @@ def _config(path: Path, project: str) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in _ONLY_PULUMIS}
 
 
-def _handed_over(value: Any) -> str:
+def as_handed_over(value: Any) -> str:
     """A config value as Pulumi hands it to the program."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)  # a day
 
 
 def _env_file(environment: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from docker import DockerClient
 
 from components.recovery import not_ready
-from ops.export import Exported, export
+from ops.export import Exported, as_handed_over, export
 from ops.files import read_config, read_yaml, write_private, write_yaml
 from ops.tools import ROOT, docker_address
 
@@ -272,7 +272,11 @@ class Tool:
         if self.pulumi:
             return {"core": f"organization/{core.project}/{core.stack}"}, {}
         made = core.outputs()["tenants"][slug]
-        return {}, {"billingKey": made["billing_key"], "loginSecret": made["login_secret"]}
+        settings = {"currency": made.get("currency"), "usdRate": made.get("usd_rate")}
+        return (
+            {key: as_handed_over(value) for key, value in settings.items() if value},
+            {"billingKey": made["billing_key"], "loginSecret": made["login_secret"]},
+        )
 
 
 def _project(root: Path) -> str:

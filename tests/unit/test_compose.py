@@ -23,6 +23,7 @@ from ops.keys import given_keys
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
 from ops.values import ValueFile
+from ops.way import ComposeWay, Tool
 from tests.unit.conftest import KEYS, StableValues, run_program
 
 MARK_AT = ("labels", 2, "value")
@@ -373,6 +374,53 @@ def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path)
         "litellm_url": "http://127.0.0.1:4001",
         "litellm_master_key": f"sk-{values['demo-litellm-master']['hex']}",
     }
+
+
+class UpCore(ComposeWay):
+    """A core that is up, as far as a tenant asks it."""
+
+    def __init__(self, tenant: dict[str, Any]) -> None:
+        self._tenant = tenant
+
+    def outputs(self) -> dict[str, Any]:
+        return {
+            "tenants": {"demo": {"billing_key": "key", "login_secret": "secret"} | self._tenant}
+        }
+
+
+RATE = {"rate": "0.86", "as_of": "2026-11-20"}
+
+
+@pytest.mark.parametrize(("tenant", "billed"), [
+    ({}, (None, "1")),
+    ({"currency": "USD", "usd_rate": None}, ("USD", "1")),
+    ({"currency": "EUR", "usd_rate": RATE}, ("EUR", "0.86")),
+])  # fmt: skip
+def test_a_core_s_currency_and_rate_come_with_its_keys(
+    project: Path, tmp_path: Path, tenant: dict[str, Any], billed: tuple[str | None, str]
+) -> None:
+    settings, keys = Tool(compose=["docker", "compose"]).joined("demo", UpCore(tenant))
+    export("demo", root=project, folder=tmp_path / "out", settings=settings, keys=keys)
+    assert billed_in(tmp_path / "out") == billed
+
+
+def test_a_stack_s_file_says_what_the_core_s_amounts_are_in(project: Path, tmp_path: Path) -> None:
+    config = "cloudfreedom:currency: EUR, cloudfreedom:usdRate: {rate: 0.86, as_of: 2026-11-20}"
+    (project / "Pulumi.demo.yaml").write_text(f"config: {{{config}}}\n", encoding="utf-8")
+    exported(project, tmp_path / "out")
+    assert billed_in(tmp_path / "out") == ("EUR", "0.86")
+
+
+def billed_in(folder: Path) -> tuple[str | None, str]:
+    """Currency and rate in the `gateway.json` of an export."""
+    file = yaml.safe_load((folder / "compose.yaml").read_text(encoding="utf-8"))
+    [name] = (
+        config["source"]
+        for config in file["services"]["litellm"]["configs"]
+        if config["target"].endswith("/gateway.json")
+    )
+    told = json.loads(file["configs"][name]["content"])["billing"]
+    return told["currency"], told["usd_rate"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")

@@ -29,7 +29,7 @@ RANDOM = "random:index/randomBytes:RandomBytes"
 HIDDEN = "sk-hidden"
 KNOWN = (
     "dockerHost, images, imageOverrides, registries, rotation, providerKeys, billingKey,"
-    " loginSecret, core"
+    " loginSecret, core, currency, usdRate"
 )
 
 
@@ -54,6 +54,9 @@ def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
     ("providerKeys", HIDDEN, "providerKeys: must be a mapping"),
     ("providerKeys", f'{{"openai": ["{HIDDEN}"]}}', "providerKeys.openai: must be a valid string"),
     ("billingKey", f'["{HIDDEN}"]', "billingKey: must be a valid string"),
+    ("currency", "euro", "currency: must be a currency's three letters, such as EUR"),
+    ("usdRate", '{"rate": "0.86", "as_of": "2026-11-20"}',
+     "usdRate: must be nothing, or `currency` beside it, which is not USD"),
 ])  # fmt: skip
 def test_a_bad_value(key: str, value: str, problem: str) -> None:
     assert refusal("demo", {key: value}) == [f"Pulumi.demo.yaml: cloudfreedom:{problem}"]
@@ -213,7 +216,8 @@ def test_a_key_as_a_name_is_masked() -> None:
 CORE = "organization/cloudfreedom-core/prod"
 ELSEWHERE = (
     ". A core elsewhere: `pulumi config rm core`, and give its keys by value:"
-    " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`"
+    " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`,"
+    " with its `currency` and `usdRate` beside them"
 )
 
 
