@@ -25,6 +25,7 @@ class Host:
 
     Attributes:
         slug: the tenant or the core; in every name and label there.
+        address: `unix://`, `tcp://` or `ssh://`.
         found: what was there before; nothing in an export.
         provider: makes resources there.
         network_hooks: heal a network that a killed `up` left.
@@ -129,7 +130,9 @@ def docker_host(
             check_new_volume(found, slug, inputs["name"], labels)
         except DockerHostError as error:
             told.append(args.name)
-            raise DockerHostError(str(error) if len(told) == 1 else f"as {told[0]}") from None
+            raise DockerHostError(
+                str(error) if len(told) == 1 else f"see the error of {told[0]}"
+            ) from None
 
     def same_host(args: pulumi.ResourceHookArgs) -> None:
         old, new = (args.old_inputs or {}).get("host"), (args.new_inputs or {}).get("host")

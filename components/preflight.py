@@ -6,13 +6,14 @@ A host is asked once for each run of the program, over one connection.
 import errno
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from components.labels import MARK, TENANT
+from tenants.address import overlap
 
 Json = Mapping[str, Any]
 _Network = IPv4Network | IPv6Network
@@ -131,7 +132,7 @@ def _cause(error: BaseException) -> str:
     return re.sub(r".*\[Errno -?\d+\] ", "", str(error))
 
 
-_WAYS_OUT = {
+_WAYS_OUT_OF_SSH = {
     r"Host key verification failed": "the host's key is not known here: run `ssh {target}` once"
     " and compare it",
     r"REMOTE HOST IDENTIFICATION HAS CHANGED": "the host has another key than before: if that is"
@@ -141,6 +142,8 @@ _WAYS_OUT = {
     r"Connection refused|timed out|No route|Could not resolve|not known": "nothing answers there:"
     " compare host and port of `dockerHost`",
     r"docker: (command )?not found|docker: No such": "the Docker CLI is not installed there",
+}
+_WAYS_OUT = {
     r"permission denied|Permission denied": "this user may not use Docker there: add it to the"
     " group `docker`",
     r"too new": "its engine is too old: 25 or newer is needed",
@@ -156,14 +159,12 @@ def no_answer(address: str, cause: str) -> str:
     """
     target = address.partition("://")[2]
     host = target.rpartition("@")[2].partition(":")[0]
+    target = re.sub(r"(.+):(\d+)$", r"-p \2 \1", target)
+    known = {**_WAYS_OUT_OF_SSH, **_WAYS_OUT} if address.startswith("ssh://") else _WAYS_OUT
     way_out = next(
-        (words for pattern, words in _WAYS_OUT.items() if re.search(pattern, cause)),
+        (words for pattern, words in known.items() if re.search(pattern, cause)),
         "start it, or set another with `pulumi config set dockerHost`",
     )
-    if address.startswith("ssh://"):
-        target = re.sub(r"(.+):(\d+)$", r"-p \2 \1", target)
-    else:
-        way_out = "start it, or set another with `pulumi config set dockerHost`"
     last = cause.strip().splitlines()[-1] if cause.strip() else "no answer"
     return (
         f"no Docker engine answers at {address} ({last}):"
@@ -182,13 +183,19 @@ def _foreign(found: Survey, claims: Claims) -> Iterator[str]:
     for kind in ("containers", "networks", "volumes"):
         there: Mapping[str, Json] = getattr(found, kind)
         for name in getattr(claims, kind):
-            if name in there and _owner(there[name]) != claims.slug:
+            if name in there and _owner(there[name]) not in _rightful(kind, claims.slug):
                 thing = kind.removesuffix("s")
                 yield (
                     f"the Docker host has a {thing} {name} that is not this stack's: remove or"
                     f" rename it (`docker {thing} inspect {name}` shows whose it is),"
                     " or choose another `slug`"
                 )
+
+
+def _rightful(kind: str, slug: str) -> tuple[str | None, ...]:
+    # A volume that was copied by hand has no label: the state knows whether it is the stack's,
+    # see `check_new_volume`.
+    return (slug, None) if kind == "volumes" else (slug,)
 
 
 def _owner(thing: Json) -> str | None:
@@ -200,14 +207,16 @@ def _taken_ports(found: Survey, claims: Claims) -> Iterator[str]:
     ours: set[int] = set()
     for name, container in found.containers.items():
         for port in container.get("Ports") or ():
-            if "PublicPort" in port and _owner(container) == claims.slug:
+            if "PublicPort" not in port or port.get("Type") == "udp":
+                continue
+            if _owner(container) == claims.slug:
                 ours.add(port["PublicPort"])
-            elif "PublicPort" in port:
-                held.append((name, port.get("IP", "0.0.0.0"), port["PublicPort"]))
+            else:
+                held.append((name, port.get("IP") or "0.0.0.0", port["PublicPort"]))
     for address, port in claims.ports:
         if port in ours:
             continue
-        holders = [name for name, at, its in held if its == port and _overlap(at, address)]
+        holders = [name for name, at, its in held if its == port and overlap(at, address)]
         refusal = _refusal(address, port) if found.here and not holders else None
         if holders or refusal == _TAKEN:
             by = f" by the container {holders[0]}" if holders else ""
@@ -222,21 +231,18 @@ def _taken_ports(found: Survey, claims: Claims) -> Iterator[str]:
             )
 
 
-def _overlap(one: str, other: str) -> bool:
-    both = {ip_address(one), ip_address(other)}
-    return len(both) == 1 or any(address.is_unspecified for address in both)
-
-
 def _refusal(address: str, port: int) -> int | None:
     """Why a port of this machine cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with suppress(ValueError), socket.socket(family) as probe:
-        # As the engine does: what only just ended is no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family) as probe:
+            # As the engine does: what only just ended is no obstacle, and each family is its own.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind((address, port))
-        except OSError as error:
-            return error.errno
+    except OSError as error:
+        return error.errno
     return None
 
 
@@ -247,7 +253,7 @@ def _used_up_pools(found: Survey, claims: Claims) -> Iterator[str]:
     used = list(_subnets(found.networks.values()))
     free = 0
     for pool in found.pools:
-        base = ip_network(pool["Base"])
+        base = ip_network(pool["Base"], strict=False)
         for subnet in base.subnets(new_prefix=pool["Size"]) if base.version == _IPV4 else ():
             free += not any(subnet.version == it.version and subnet.overlaps(it) for it in used)
             if free >= len(missing):
@@ -259,7 +265,7 @@ def _used_up_pools(found: Survey, claims: Claims) -> Iterator[str]:
     )
 
 
-def _subnets(networks: Iterator[Json] | Any) -> Iterator[_Network]:
+def _subnets(networks: Iterable[Json]) -> Iterator[_Network]:
     for network in networks:
         for config in (network.get("IPAM") or {}).get("Config") or ():
             with suppress(ValueError):
@@ -281,7 +287,7 @@ def check_new_volume(found: Survey, slug: str, name: str, labels: Json) -> None:
     volume = found.volumes.get(name)
     if volume is None or (volume.get("Labels") or {}).get(MARK) == labels.get(MARK):
         return
-    volumes = " ".join(found.owns("volumes", slug))
+    volumes = " ".join(sorted({name, *found.owns("volumes", slug)}))
     raise DockerHostError(
         f"the Docker host has data of {slug} ({volumes}) that is not in the state of this stack:"
         " the state was lost, or belongs to another checkout or backend; nothing was changed."

@@ -88,15 +88,15 @@ def make_ready(address: str, name: str, seconds: int) -> None:
             container.restart()
         elif container.status in ("created", "exited"):
             container.start()
+        _wait(container, seconds)
     except NotFound:
         raise NotReadyError(
             f"{name} is not on the Docker host, although the state has it:"
             " `pulumi up --refresh` brings it back"
         ) from None
-    except APIError as error:
+    except (DockerException, RequestException) as error:
         inputs = {"name": name, "ports": []}
         raise NotReadyError(explanation(address, inputs, [str(error)])) from None
-    _wait(container, seconds)
 
 
 def _limit_processes(container: Container) -> None:
@@ -174,9 +174,9 @@ def not_ready(address: str, name: str) -> str:
     """Says that a container is not ready, why, and its last lines."""
     try:
         container = shared(address).containers.get(name)
+        return _reason(container, container.attrs["RestartCount"], container.attrs["State"])
     except (DockerException, RequestException) as error:
         return f"{name} did not become ready. Its last lines:\n(none: {error})"
-    return _reason(container, container.attrs["RestartCount"], container.attrs["State"])
 
 
 def _last_lines(container: Container) -> str:

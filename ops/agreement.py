@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +12,7 @@ from pydantic import BaseModel
 from components.stack_config import LOCAL_DOCKER, PROJECT, docker_hosts, stored
 from core.deployment.stack_config import CoreConfig
 from core.model import Core, CoreTenant
+from tenants.address import overlap
 from tenants.file import Source, read, stacks
 from tenants.model import DOLLAR, Tenant, base_url
 from tenants.prices import priced_models
@@ -33,9 +33,7 @@ class _Listener:
     port: int
 
     def clashes_with(self, other: "_Listener") -> bool:
-        both = {self.address, other.address}
-        anywhere = any(ip_address(address).is_unspecified for address in both)
-        return self.port == other.port and (len(both) == 1 or anywhere)
+        return self.port == other.port and overlap(self.address, other.address)
 
     def beside(self, other: "_Listener") -> Problem:
         allowed = f"{other.source.file} uses it on the same host: a free one"

@@ -19,7 +19,6 @@ class Past:
 
     kills_for_memory: int
     deaths: int
-    last_exit: str
 
 
 def past(client: DockerClient, name: str) -> Past:
@@ -27,10 +26,8 @@ def past(client: DockerClient, name: str) -> Past:
     now = int(time.time())
     filters = {"container": name, "event": ["oom", "die"]}
     events = client.events(since=now - _LOOK_BACK_SECONDS, until=now, filters=filters, decode=True)
-    actions = [(event["Action"], event["Actor"]["Attributes"]) for event in events]
-    exits = [attributes.get("exitCode", "") for action, attributes in actions if action == "die"]
-    kills = sum(action == "oom" for action, _ in actions)
-    return Past(kills, len(exits), exits[-1] if exits else "")
+    actions = [event["Action"] for event in events]
+    return Past(actions.count("oom"), actions.count("die"))
 
 
 def state_problem(container: Container | None, happened: Past, *, mend: str, memory: str) -> str:

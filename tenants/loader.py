@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tenants.address import overlap
 from tenants.file import load_among, load_each
 from tenants.model import Tenant
 from tenants.problem import Finding
@@ -49,7 +50,7 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
         if name in (other.domain, *other.openwebui.names):
             path = ("openwebui", "names", index)
             yield Finding(path, name, f"{stack}.yaml has the same: each its own")
-    if not same_host or not _addresses_overlap(tenant, other):
+    if not same_host or not overlap(str(tenant.bind), str(other.bind)):
         return
     theirs = {other.litellm.port, other.openwebui.port}
     for part in ("litellm", "openwebui"):
@@ -57,8 +58,3 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
         if port in theirs:
             allowed = f"{stack}.yaml uses it on the same host: a free one"
             yield Finding((part, "port"), port, allowed)
-
-
-def _addresses_overlap(tenant: Tenant, other: Tenant) -> bool:
-    both = {tenant.bind, other.bind}
-    return len(both) == 1 or any(address.is_unspecified for address in both)

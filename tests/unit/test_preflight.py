@@ -1,5 +1,6 @@
 """What stands in the way on a Docker host is said before anything is changed there."""
 
+import errno
 import socket
 from typing import Any
 
@@ -55,13 +56,25 @@ def test_an_empty_host_and_a_running_stack_are_fine() -> None:
 @pytest.mark.parametrize("kind", ["containers", "networks", "volumes"])
 def test_what_is_somebody_elses_is_named(kind: str) -> None:
     name = getattr(CLAIMS, kind)[0]
-    for labels in (None, {}, {TENANT: "other"}):
+    nobodys: list[dict[str, str] | None] = [] if kind == "volumes" else [None, {}]
+    for labels in (*nobodys, {TENANT: "other"}):
         [problem] = told(**{kind: {name: {"Labels": labels}}})
         assert f"has a {kind[:-1]} {name} that is not this stack's" in problem
         assert f"docker {kind[:-1]} inspect {name}" in problem
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::"])
+@pytest.mark.parametrize("labels", [None, {}])
+def test_data_that_was_copied_by_hand_may_be_the_stacks(labels: dict[str, str] | None) -> None:
+    copied = {"acme-postgres": {"Labels": labels}}
+    assert told(volumes=copied) == []
+    with pytest.raises(DockerHostError) as raised:
+        check_new_volume(Survey(HOST, volumes=copied), "acme", "acme-postgres", {MARK: "new"})
+    words = str(raised.value)
+    assert "data of acme (acme-postgres) that is not in the state" in words
+    assert words.endswith("`docker volume rm acme-postgres`")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", ""])
 def test_a_port_of_another_container_is_taken(address: str) -> None:
     problems = told(containers={"web": published(3002, address), "db": published(5432)})
     assert problems == [
@@ -72,6 +85,13 @@ def test_a_port_of_another_container_is_taken(address: str) -> None:
 
 def test_the_same_port_of_another_address_is_free() -> None:
     assert told(containers={"web": published(3002, "10.0.0.1")}) == []
+    assert told(containers={"web": published(3002, "::")}) == [], "of the other family"
+
+
+def test_the_same_port_of_another_protocol_is_free() -> None:
+    web = published(3002)
+    web["Ports"][0]["Type"] = "udp"
+    assert told(containers={"web": web}) == []
 
 
 def test_two_parts_may_swap_their_ports() -> None:
@@ -91,6 +111,22 @@ def test_the_machines_own_ports_are_tried() -> None:
     [problem] = obstacles(Survey("unix:///run/docker.sock", here=True), claims)
     assert problem == elsewhere, "the port is free again"
     assert list(obstacles(Survey("unix:///run/docker.sock"), claims)) == [], "of another machine"
+
+
+def test_each_family_has_ports_of_its_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        claims = Claims(slug="acme", containers=[], networks=[], volumes=[], ports=[("::", port)])
+        assert list(obstacles(Survey("unix:///run/docker.sock", here=True), claims)) == []
+
+
+def test_a_kernel_without_ipv6_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(family: int) -> socket.socket:
+        raise OSError(errno.EAFNOSUPPORT, f"no family {family}")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    claims = Claims(slug="acme", containers=[], networks=[], volumes=[], ports=[("::1", 3002)])
+    assert list(obstacles(Survey("unix:///run/docker.sock", here=True), claims)) == []
 
 
 def network(subnet: str) -> dict[str, Any]:
@@ -117,6 +153,10 @@ def test_networks_that_are_there_need_no_addresses() -> None:
     assert told(networks=there) == []
     del there["acme-apps"]
     assert "acme needs 1" in told(networks=there)[0]
+
+
+def test_a_pool_may_be_written_with_the_address_of_a_host() -> None:
+    assert told(pools=[{"Base": "10.10.0.1/16", "Size": 24}]) == []
 
 
 def test_all_problems_come_at_once() -> None:
@@ -174,6 +214,16 @@ def test_why_a_host_does_not_answer_over_ssh(cause: str, way_out: str) -> None:
         f"no Docker engine answers at ssh://deploy@two.example:2222 ({cause}): "
     )
     assert way_out in words
+
+
+@pytest.mark.parametrize("address", ["unix:///var/run/docker.sock", "tcp://two.example.com:2375"])
+@pytest.mark.parametrize(("cause", "way_out"), [
+    ("('Connection aborted.', PermissionError(13, 'Permission denied'))", "group `docker`"),
+    ("client version 1.44 is too new.", "25 or newer"),
+    ("Connection refused", "start it, or set another with `pulumi config set dockerHost`"),
+])  # fmt: skip
+def test_why_a_host_does_not_answer_at_a_socket(address: str, cause: str, way_out: str) -> None:
+    assert way_out in no_answer(address, cause)
 
 
 def test_an_engine_is_asked_for_all_of_it() -> None:

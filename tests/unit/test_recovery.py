@@ -4,10 +4,11 @@ from unittest.mock import Mock
 
 import pytest
 from docker.errors import APIError
+from requests import HTTPError
 
 from components import recovery
 from components.labels import TENANT
-from components.recovery import LeftoverError, explanation
+from components.recovery import LeftoverError, NotReadyError, explanation, make_ready
 
 # Nothing listens on a port that only a privileged program could have.
 NO_HOST = "tcp://127.0.0.1:1"
@@ -37,6 +38,19 @@ def test_an_address_of_another_host_is_told_where_to_change_it() -> None:
 def test_a_host_that_does_not_answer_is_no_second_error(errors: list[str]) -> None:
     told = explanation(NO_HOST, INPUTS, errors)
     assert told.startswith("acme-litellm did not become ready. Its last lines:\n(none: ")
+
+
+def test_an_engine_that_refuses_to_limit_a_container_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Mock()
+    container = client.containers.get.return_value
+    container.client.api.post.return_value.raise_for_status.side_effect = HTTPError("500")
+    container.attrs = {"RestartCount": 0, "State": {"ExitCode": 0}}
+    container.name, container.logs.return_value = "acme-litellm", b"the last line"
+    monkeypatch.setattr(recovery, "shared", lambda _: client)
+    with pytest.raises(NotReadyError, match=r"become ready.*\nthe last line"):
+        make_ready(NO_HOST, "acme-litellm", 1)
 
 
 def test_a_network_that_is_in_use_is_nobodys_leftover(monkeypatch: pytest.MonkeyPatch) -> None:
