@@ -14,6 +14,9 @@ from gateway.failure import body_of, content_of, plain
 _HIDDEN = (b"x-litellm-version", b"x-litellm-model-api-base", b"llm_provider-")
 _OF_THE_BODY = (b"content-length", b"content-encoding", b"content-type", b"transfer-encoding")
 
+# The gateway's own report on what is wrong, which health checks and the doctor read.
+_REPORT = "/health/guard"
+
 _STATUSES = {status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST}
 
 
@@ -81,7 +84,7 @@ class _Answer:
                 (b"x-cloudfreedom-dropped", ", ".join(dropped).encode("latin-1", "replace"))
             )
         message = {**message, "headers": headers}
-        if self.status >= HTTPStatus.BAD_REQUEST:
+        if self.status >= HTTPStatus.BAD_REQUEST and self._scope["path"] != _REPORT:
             self._failing = message
             return
         kinds = [value for name, value in headers if name.lower() == b"content-type"]

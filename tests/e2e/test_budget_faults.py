@@ -209,6 +209,7 @@ def test_a_full_redis_is_named_where_people_and_operators_look(money: Money) -> 
         until(lambda: "Redis is full" in checked(money.running), seconds=60)
     finally:
         valkey(money.running, "HDEL", FILLING, *map(str, range(MEBIBYTES)))
+        valkey(money.running, "FCALL", "ledger_forget", "0", FILLING)
     until(lambda: chat(payer.gateway, "paid").status_code == 200)
     until_healthy(money.running, "litellm")
 
@@ -217,12 +218,18 @@ FILLING, MEBIBYTES = "money:filling", 200
 
 
 def fill_ledger(running: Running) -> None:
-    """Write to Redis until it takes no more."""
+    """Write to Redis until it takes no more, and then more in the way of a renewed reservation.
+
+    The memory of the command that it refused would otherwise be free again for small ones.
+    """
     send = f"valkey-cli --user ledger -x HSET {FILLING} $number"
+    record = '{"user": "filler", "amount": "0", "model": "%s"}'
+    renew = f"valkey-cli --user ledger -x FCALL ledger_renew 0 600000 {FILLING}"
     script = (
         f"export REDISCLI_AUTH=$({password_of('ledger')});"
         f" for number in $(seq 0 {MEBIBYTES - 1}); do"
-        f" head -c 1048576 /dev/zero | {send} | grep -q OOM && exit 0; done; exit 1"
+        f" head -c 1048576 /dev/zero | {send} | grep -q OOM && break; done;"
+        f" printf '{record}' $(head -c 8388608 /dev/zero | tr '\\0' x) | {renew} | grep -q 1"
     )
     code, printed = running.run("redis", "sh", "-c", script)
     assert code == 0, printed
@@ -349,8 +356,9 @@ def kill_sender(running: Running) -> None:
 
 
 def nothing_is_open(running: Running) -> bool:
-    counts = ("HLEN", "money:reservations"), ("XLEN", "money:outbox"), ("ZCARD", "money:leases")
-    return all(valkey(running, *count) == "0" for count in counts)
+    leases = valkey(running, "ZRANGEBYSCORE", "money:leases", "-inf", "+inf")
+    counts = ("HLEN", "money:reservations"), ("XLEN", "money:outbox")
+    return not leases and all(valkey(running, *count) == "0" for count in counts)
 
 
 def compare(money: Money, load: Load) -> None:

@@ -107,6 +107,17 @@ def test_a_failure_is_one_line_without_words(written: Written) -> None:
     assert MARKER not in written.text
 
 
+@pytest.mark.usefixtures("written")
+def test_the_report_on_health_says_what_is_wrong() -> None:
+    report = {"loaded": True, "redis": "Redis is full", "billing": "answers"}
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 503, report)
+
+    status, _, body = run(app, method="GET", path="/health/guard")
+    assert (status, json.loads(body)) == (503, report)
+
+
 def test_an_exception_that_nobody_caught_is_one_line_too(written: Written) -> None:
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise LookupError(MARKER)
