@@ -179,6 +179,9 @@ def _litellm_settings(tenant: Tenant) -> Json:
         "drop_params": True,
         # A caller could otherwise keep a request out of the usage log.
         "global_disable_no_log_param": True,
+        # Gemini would keep a prompt for as long as its `ttl` says, at a price by the hour that
+        # nobody counts.
+        "disable_anthropic_gemini_context_caching_transform": True,
         # It would cost nothing, silently.
         "block_requests_for_models_without_pricing": True,
         **_cache(litellm.cache),

@@ -28,11 +28,15 @@ _LINGER_SECONDS = 5.0
 
 _MEBIBYTE = 1024 * 1024
 
+# Some of these are answered without a key.
+_WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS")
+
 # Measured with LiteLLM: 20 MiB of text take 165 MiB, 2 MiB of the smallest messages 80 MiB, and
 # 2 MiB of empty lists 70 MiB.
 _PER_BYTE = 8
 _PER_OBJECT = 1000
 _PER_LIST = 100
+_PER_NAME = 200
 
 
 class Refused(Exception):  # noqa: N818
@@ -126,7 +130,8 @@ class HeldMemory:
 
 def memory_of(body: bytes) -> int:
     """What a body takes once it is read as JSON, and copied as often as LiteLLM does."""
-    return len(body) * _PER_BYTE + body.count(b"{") * _PER_OBJECT + body.count(b"[") * _PER_LIST
+    counted = {b"{": _PER_OBJECT, b"[": _PER_LIST, b":": _PER_NAME}
+    return len(body) * _PER_BYTE + sum(body.count(mark) * each for mark, each in counted.items())
 
 
 class BodyLimit:
@@ -186,6 +191,10 @@ class BodyLimit:
         # than the other.
         if len(set(lengths)) > 1 or (lengths and _values(scope, b"transfer-encoding")):
             raise Refused(400, "The request declares the size of its body more than once.")
+        if scope.get("method") in _WITHOUT_A_BODY:
+            if _values(scope, b"transfer-encoding") or lengths not in ([], [b"0"]):
+                raise Refused(400, f"A {scope['method']} request has no body.")
+            return 0
         if not lengths:
             return self._max_bytes if _values(scope, b"transfer-encoding") else 0
         if not lengths[0].isdigit():

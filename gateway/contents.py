@@ -9,7 +9,7 @@ import binascii
 import json
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from gateway.images import Image, size_of
 _PROMPTS = ("messages", "system", "input", "prompt")
 
 # Parts hold others, or their text, under these.
-_INNER = ("content", "output")
+_INNER = ("content", "output", "images")
 
 _IMAGES = frozenset({"image_url", "input_image", "image", "computer_screenshot"})
 _FILES = frozenset({"file", "input_file", "document", "container_upload", "media"})
@@ -49,7 +49,10 @@ _REFERENCES = (
 # In a part of an unknown type, these are enough to be content from elsewhere.
 _ELSEWHERE = ("file_id", "file_url", "file_uri", "file_data", "fileUri", "fileData", "inlineData")
 
-_DESCRIPTIONS = ("type", "format", "filename", "media_type", "mime_type", "mimeType", "detail")
+_KINDS = ("format", "media_type", "mime_type", "mimeType", "content_type")
+_DESCRIPTIONS = ("type", "filename", "detail", *_KINDS)
+# Of two of these in one file, a provider gets either.
+_DATA = ("file_id", "file_data", "file_url", "file_uri", "fileUri", "url", "data")
 
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?[^,]{0,200},", re.IGNORECASE)
 _READABLE = re.compile(r"image/(?!svg)[\w.+-]+", re.IGNORECASE)
@@ -146,9 +149,9 @@ def _image(words: dict[str, Any], found: Contents) -> dict[str, Any]:
         return words
     for name in names:
         value = words[name]
-        address, kind = _address(value)
-        if kind and not _READABLE.fullmatch(kind):
-            found.media |= {kind.partition("/")[0].lower()} & {"audio", "video"}
+        address, kinds = _address(value)
+        if others := [kind for kind in kinds if not _READABLE.fullmatch(kind)]:
+            found.media |= _media(others)
             found.unseen = True
             continue
         detail = words.get("detail") or (value.get("detail") if isinstance(value, dict) else None)
@@ -158,7 +161,7 @@ def _image(words: dict[str, Any], found: Contents) -> dict[str, Any]:
             Image(
                 size=size_of(data) if data else None,
                 low=detail == "low",
-                named=bool(data or kind or name == "file_id" or _is_stored(value)),
+                named=bool(data or kinds or name == "file_id" or _is_stored(value)),
             )
         )
         if data or address:
@@ -170,25 +173,25 @@ def _is_stored(value: object) -> bool:
     return isinstance(value, dict) and bool(value.get("file_id"))
 
 
-def _address(value: object) -> tuple[str, str | None]:
-    """Where an image or a file is, and its media type as far as anything says it."""
+def _address(value: object) -> tuple[str, list[str]]:
+    """Where an image or a file is, and every media type that anything says it has."""
+    said: list[str] = []
+    address = value
     if isinstance(value, dict):
         address = value.get("url") or value.get("file_data") or value.get("file_url") or ""
-        said = value.get("format") or value.get("media_type") or value.get("mime_type")
+        said = [str(value[name]) for name in _KINDS if value.get(name)]
         if value.get("type") == "base64" and not said:
-            said = "application/octet-stream"
-    else:
-        address, said = value, None
+            said = ["application/octet-stream"]
     address = address if isinstance(address, str) else ""
     if address[:5].lower() == "data:":
         inline = _DATA_URL.match(address)
-        # A media type that is said beside the data does not make an image of something else.
-        kinds = [inline["type"] if inline else None, said]
-        kind = next((k for k in kinds if isinstance(k, str) and not _READABLE.fullmatch(k)), None)
-        return address, kind or (inline["type"] if inline and inline["type"] else "text/plain")
-    if isinstance(said, str):
-        return address, said
-    return address, mimetypes.guess_type(address.partition("?")[0], strict=False)[0]
+        return address, [(inline and inline["type"]) or "text/plain", *said]
+    guessed = mimetypes.guess_type(address.partition("?")[0], strict=False)[0]
+    return address, said or ([guessed] if guessed else [])
+
+
+def _media(kinds: Iterable[str]) -> set[str]:
+    return {kind.partition("/")[0].lower() for kind in kinds} & {"audio", "video"}
 
 
 def _data(value: object) -> str | None:
@@ -215,8 +218,7 @@ def _file(words: dict[str, Any], found: Contents) -> dict[str, Any]:
             continue
         text = _plain_text(value)
         if text is None:
-            kind = _address(value)[1] or ""
-            found.media |= {kind.partition("/")[0].lower()} & {"audio", "video"}
+            found.media |= _media(_address(value)[1])
             return _unseen(words, found)
         words = {**words, name: text}
     return words
@@ -224,8 +226,10 @@ def _file(words: dict[str, Any], found: Contents) -> dict[str, Any]:
 
 def _plain_text(value: object) -> str | None:
     """The text of a file that is in the body, if it is one."""
-    data, kind = _data(value), _address(value)[1]
-    if data is None or not kind or not _TEXT.fullmatch(kind):
+    data, kinds = _data(value), _address(value)[1]
+    if data is None or not kinds or not all(_TEXT.fullmatch(kind) for kind in kinds):
+        return None
+    if isinstance(value, dict) and sum(bool(value.get(name)) for name in _DATA) > 1:
         return None
     try:
         return base64.b64decode(data).decode(errors="replace")

@@ -1,7 +1,7 @@
 """How much a request may cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -102,6 +102,9 @@ class Request:
             searches=searches,
         )
         price = self.model.price(prompt, self.markup_percent)
+        if self.body.get("prediction"):
+            # What the answer does not use of it is billed as if it had.
+            price = replace(price, request=price.request + price.output * tokens)
         answers = max(self.body.get(name) or 1 for name in ANSWERS) * self._prompts()
         longest, limited = self._longest_answer()
         return Estimate(

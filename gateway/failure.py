@@ -208,8 +208,12 @@ def _error_in(content: object) -> Mapping[str, Any]:
         if isinstance(inner, str):
             return {**content, "message": inner}
         if isinstance(inner, list):  # FastAPI's list of what is wrong
-            return {"message": "; ".join(str(each.get("msg")) for each in inner)}
+            return {"message": "; ".join(_said_in(each) for each in inner)}
     return {}
+
+
+def _said_in(item: object) -> str:
+    return str(item.get("msg")) if isinstance(item, dict) else str(item)
 
 
 def _text(value: object) -> str | None:

@@ -6,6 +6,7 @@ it uses; it would stumble over some bodies, and add to others what it reads in h
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -25,7 +26,7 @@ _LITELLMS = "parsed_body"
 
 _BAD_REQUEST = 400
 _DEEPEST = 100
-_LARGEST_NUMBER = 2**63
+_LEAST_NUMBER, _LARGEST_NUMBER = -(2**63), 2**64  # what 64 bits hold, with a sign or without
 _LONGEST_NUMBER = len(str(_LARGEST_NUMBER))
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -124,8 +125,8 @@ def parse(body: bytes, *, content_type: str = "") -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     parsed = dict(pairs)
     if len(parsed) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise RequestError(f"{_NOT_JSON}: `{twice[:64]}` is in one object twice.")
     return parsed
 
@@ -136,7 +137,7 @@ def _constant(name: str) -> NoReturn:
 
 def _whole_number(digits: str) -> int:
     number = int(digits) if len(digits) <= _LONGEST_NUMBER + 1 else _LARGEST_NUMBER
-    if not -_LARGEST_NUMBER <= number < _LARGEST_NUMBER:
+    if not _LEAST_NUMBER <= number < _LARGEST_NUMBER:
         raise RequestError("A number in the body is too large.")
     return number
 

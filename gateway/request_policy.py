@@ -189,7 +189,7 @@ def validate_body(route: str, body: object, *, cache_seconds: int | None = None)
     for name, value in body.items():
         if name in PASSED[route]:
             kept[name] = value
-        elif value is not None and (reason := _reason(name)):
+        elif value is not None and not _is_off(name, value) and (reason := _reason(name)):
             raise RequestError(
                 f"`{name[:64]}` cannot be set in a request to {route}: {reason}.", name
             )
@@ -202,6 +202,11 @@ def validate_body(route: str, body: object, *, cache_seconds: int | None = None)
 
 def _in_a_header(name: str) -> str:
     return _NOT_IN_A_HEADER.sub("?", name[:64])
+
+
+def _is_off(name: str, value: object) -> bool:
+    """Whether it is what a client writes that wants no such work."""
+    return (name in _COSTS or name == "stream") and (value is False or value in ([], {}))
 
 
 def _reason(name: str) -> str | None:

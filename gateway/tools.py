@@ -44,6 +44,9 @@ _KINDS = (
     ),
 )
 
+# Gemini's, by their key: LiteLLM knows no price of theirs.
+_UNPRICED = re.compile("google_?maps|computer_?use|file_?search", re.IGNORECASE)
+
 WITH_TOOLS = 1000
 """Tokens of the system prompt with which a provider explains that there are tools.
 
@@ -74,7 +77,10 @@ def is_of_the_caller(tool: object) -> bool:
 
 def is_known(tool: Mapping[str, Any]) -> bool:
     """Whether it is a provider's tool with a known price."""
-    return _find(tool) is not None
+    environment = tool.get("environment")
+    hosted = isinstance(environment, dict) and environment.get("type") not in (None, "local")
+    unpriced = any(_UNPRICED.fullmatch(name) for name in tool)
+    return _find(tool) is not None and not hosted and not unpriced
 
 
 def provider_runs_one(tools: Iterable[Mapping[str, Any]]) -> bool:
@@ -94,10 +100,12 @@ def _searches(tool: Mapping[str, Any]) -> bool:
 
 
 def _find(tool: Mapping[str, Any]) -> _Kind | None:
-    kind = tool.get("type")
+    by_key, kind = _find_by_key(tool), tool.get("type")
     if kind is None:
-        return _find_by_key(tool)
-    return _match(kind) if isinstance(kind, str) else None
+        return by_key
+    by_type = _match(kind) if isinstance(kind, str) else None
+    # For Gemini, LiteLLM drops the type: what stands beside it is what runs.
+    return by_type and (by_key or by_type)
 
 
 def _find_by_key(tool: Mapping[str, Any]) -> _Kind | None:

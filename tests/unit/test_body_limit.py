@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.body_limit import BodyLimit, BodyMemory, Message, Receive, Scope, Send
+from gateway.body_limit import BodyLimit, BodyMemory, Message, Receive, Scope, Send, memory_of
 from tests.server import Server
 
 LIMIT = 1000
@@ -129,6 +129,22 @@ def test_a_compressed_bomb_is_not_unpacked() -> None:
         assert b"without compression" in answer
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize(("header", "status"), [
+    ((b"content-length", b"2"), 400),
+    ((b"transfer-encoding", b"chunked"), 400),
+    ((b"content-length", b"0"), 200),
+    ((b"accept", b"*/*"), 200),
+])  # fmt: skip
+def test_a_request_without_a_body_declares_none(method: str, header: Header, status: int) -> None:
+    # Without a key, it could otherwise hold the memory of others for as long as it waits.
+    request = Request([b""])
+    app = BodyLimit(echo, max_bytes=LIMIT, memory=BodyMemory(0))
+    scope = {"type": "http", "method": method, "path": "/", "headers": [header]}
+    asyncio.run(app(scope, request.receive, request.send))
+    assert request.sent[0]["status"] == status
+
+
 def test_a_refusal_has_the_form_of_the_api() -> None:
     _, body = Request([b"x" * (LIMIT + 1)]).run()
     error = json.loads(body)["error"]
@@ -232,6 +248,11 @@ def test_a_body_of_many_parts_is_too_large(body: bytes) -> None:
     assert len(body) < LIMIT
     statuses, _ = asyncio.run(crowd(memory, [body, b"x" * len(body)]))
     assert statuses == [413, 200]
+
+
+def test_names_take_memory() -> None:
+    names = b",".join(b'"%x":1' % number for number in range(100_000))
+    assert memory_of(b"{" + names + b"}") > 100_000 * 200
 
 
 def test_what_was_held_is_given_back_however_it_ends() -> None:

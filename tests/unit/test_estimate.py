@@ -87,6 +87,7 @@ def image(data: str, kind: str = "image/png", **more: Any) -> Json:
 # --- Words
 
 WORDS = ["document", "file", "audio", "video", "input_file", "image_url", "conversation", "file_id"]
+TEXT_FILE = "data:text/plain;base64,aGk="
 UNSEEN: list[Json] = [
     chat({"type": "file", "file": {"file_id": "x"}}),
     chat({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}),
@@ -97,6 +98,16 @@ UNSEEN: list[Json] = [
     chat({"type": "image_url", "image_url": {"url": "https://x.test/y", "format": "video/mp4"}}),
     chat({"type": "image_url", "image_url": {"url": "https://x.test/y.pdf?z"}}),
     chat({"type": "image_url", "image_url": "data:,hello"}),
+    {"messages": [{"role": "assistant", "content": "x", "images": [
+        {"type": "image_url", "image_url": {"url": "https://x.test/y.mp4"}}]}]},
+    *(chat({"type": "image_url", "image_url": {"url": "https://x.test/y.png", **said}})
+      for said in ({"content_type": "video/mp4"},
+                   {"media_type": "image/png", "mime_type": "video/mp4"},
+                   {"format": "image/png", "mimeType": "application/pdf"})),
+    *(chat({"type": "file", "file": {"file_data": TEXT_FILE, **more}})
+      for more in ({"format": "application/pdf"}, {"content_type": "video/mp4"},
+                   {"file_id": "https://x.test/y.mp4"}, {"file_url": "https://x.test/y.pdf"},
+                   {"url": "data:application/pdf;base64,AAAA"})),
     chat({"type": "document", "source": {"type": "url", "url": "https://x.test/y"}}),
     chat({"type": "document", "source": {"type": "file", "file_id": "x"}}),
     chat({"type": "document",
@@ -115,6 +126,8 @@ UNSEEN: list[Json] = [
     chat("Hello", web_search_options={}),
     chat("Hello", tools=[{"type": "web_search_20250305", "name": "web_search"}]),
     chat("Hello", tools=[{"googleSearch": {}}]),
+    chat("Hello", tools=[{"type": "local_shell", "googleSearch": {}}]),
+    chat("Hello", tools=[{"type": "bash_20250124", "name": "bash", "urlContext": {}}]),
 ]  # fmt: skip
 
 
@@ -169,6 +182,17 @@ def test_sound_is_paid_as_sound_only_where_there_is_some() -> None:
 def test_a_count_of_words_is_closer() -> None:
     close = request(GPT_5, chat("word " * 1000)).counted(lambda text: len(text.split()))
     assert 1300 <= close.tokens_in <= 1310
+
+
+def test_a_prediction_is_set_aside_as_an_answer_too() -> None:
+    guess = {"type": "content", "content": "word " * 1000}
+    estimate = bound(GPT_4O_MINI, chat("Hello", prediction=guess))
+    plain = bound(GPT_4O_MINI, chat("Hello"))
+    assert estimate.tokens_in > 5000
+    words = estimate.tokens_in * estimate.price.output
+    assert estimate.most - plain.most == (
+        words + (estimate.tokens_in - plain.tokens_in) * estimate.price.input
+    )
 
 
 # --- Tools

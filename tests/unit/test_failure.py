@@ -81,6 +81,8 @@ def test_a_refusal_of_our_own_stays_as_it_is(status: int, kind: str) -> None:
 @pytest.mark.parametrize(("content", "message"), [
     ({"detail": "Not Found"}, "Not Found"),
     ({"detail": [{"msg": "Field required"}, {"msg": "Wrong"}]}, "Field required; Wrong"),
+    ({"detail": ["Wrong", {"msg": "Field required"}]}, "Wrong; Field required"),
+    (openai('litellm.BadRequestError: OpenAIException - {"detail": ["Wrong"]}'), "Wrong"),
     ({"detail": {"error": "No such thing"}}, "No such thing"),
     ({"type": "error", "error": {"type": "x", "message": "As Anthropic says it"}},
      "As Anthropic says it"),

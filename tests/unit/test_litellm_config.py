@@ -180,6 +180,7 @@ def test_a_price_per_token_is_exact(tmp_path: Path, price: str) -> None:
         ("", "litellm_settings.cache_params.username", "os.environ/REDIS_USERNAME"),
         ("", "litellm_settings.cache_params.password", "os.environ/REDIS_PASSWORD"),
         ("", "litellm_settings.global_disable_no_log_param", True),
+        ("", "litellm_settings.disable_anthropic_gemini_context_caching_transform", True),
         ("", "litellm_settings.block_requests_for_models_without_pricing", True),
         ("", "general_settings.coordination_redis.host", "os.environ/REDIS_HOST"),
         ("", "general_settings.master_key", "os.environ/LITELLM_MASTER_KEY"),

@@ -95,6 +95,26 @@ def test_what_restricts_nothing_because_it_is_null_is_dropped() -> None:
     assert body.dropped == ("inference_geo",)
 
 
+@pytest.mark.parametrize(("route", "name", "value"), [
+    (RESPONSES, "background", False),
+    (EMBEDDINGS, "stream", False),
+    (MESSAGES, "mcp_servers", []),
+    (CHAT, "container", {}),
+])  # fmt: skip
+def test_what_costs_nothing_because_it_is_off_is_dropped(
+    route: str, name: str, value: object
+) -> None:
+    body = validate_body(route, {**BODIES[route], name: value})
+    assert (body.value, body.dropped) == (BODIES[route], (name,))
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("zero_data_retention", False), ("safeguards", []), ("max_price", 0), ("background", 0),
+])  # fmt: skip
+def test_what_restricts_is_not_off(name: str, value: object) -> None:
+    assert f"`{name}` cannot be set" in refusal(CHAT, {**BODIES[CHAT], name: value})
+
+
 def test_names_are_fit_for_a_header() -> None:
     extra = {"a\r\nb: c": 1, "ü" * 100: 1, **{f"n{number}": 1 for number in range(50)}}
     dropped = validate_body(CHAT, {**BODIES[CHAT], **extra}).dropped
@@ -172,6 +192,7 @@ def test_nulls_are_nothing(route: str) -> None:
 @pytest.mark.parametrize("tool", [
     {"type": "local_shell"},
     {"type": "shell"},
+    {"type": "shell", "environment": {"type": "local"}},
     {"type": "apply_patch"},
     {"type": "bash_20250124", "name": "bash"},
     {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"},
@@ -194,6 +215,12 @@ def test_tools_of_the_caller_and_searches_are_offered(tool: Json) -> None:
 @pytest.mark.parametrize("tool", [
     {"type": "mcp", "server_url": "http://127.0.0.1:1"},
     {"type": "image_generation"},
+    {"type": "bash_20250124", "name": "bash", "googleMaps": {}},
+    {"type": "memory_20250818", "name": "memory", "google_maps": {}},
+    {"googleSearch": {}, "computerUse": {}},
+    {"type": "web_search", "fileSearch": {}},
+    {"type": "shell", "environment": {"type": "container_auto"}},
+    {"type": "shell", "environment": {"type": "container_reference", "container_id": "x"}},
     {"type": "file_search", "vector_store_ids": ["x"]},
     {"type": "advisor_20260301", "model": "claude-opus"},
     {"type": "function", "googleSearch": {}},
