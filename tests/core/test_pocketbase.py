@@ -46,6 +46,16 @@ def test_an_email_is_in_small_letters(superuser: Superuser) -> None:
     assert superuser.budget(tenant, "API@small.example", 5)["user"] == "api@small.example"
 
 
+def test_a_budget_of_an_address_is_its_person_s(superuser: Superuser) -> None:
+    tenant, other = superuser.tenant(), superuser.tenant()
+    ann = superuser.user(tenant)
+    fields = {"user": ann["email"].upper(), "amount": 5, "period": "never"}
+    assert superuser.create("budgets", tenant=tenant["id"], **fields)["user"] == ann["id"]
+    again = {"tenant": tenant["id"]} | fields
+    assert superuser.http.post("/api/collections/budgets/records", json=again).status_code == 400
+    assert superuser.create("budgets", tenant=other["id"], **fields)["user"] == ann["email"]
+
+
 def test_the_client_makes_finds_changes_and_takes_away(
     pocketbase: PocketBaseProcess, superuser: Superuser
 ) -> None:
