@@ -32,6 +32,7 @@ class BillingApi(pulumi.ComponentResource):
                 "tenant_keys": secrets.tenant_keys,
                 "previous_tenant_keys": secrets.previous_tenant_keys,
                 "first_passwords": secrets.first_passwords,
+                "long_first_passwords": secrets.long_first_passwords,
             },
             limits=core.billing,
             listeners=[

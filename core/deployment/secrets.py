@@ -21,6 +21,7 @@ class CoreSecrets(pulumi.ComponentResource):
         client_secrets: at the identity provider, by tenant.
         previous_client_secrets: those before, likewise.
         first_passwords: by e-mail.
+        long_first_passwords: what they are made from, which earlier versions gave to people.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class CoreSecrets(pulumi.ComponentResource):
 
         self.tenant_keys, self.previous_tenant_keys = newest("key"), previous("key")
         self.client_secrets, self.previous_client_secrets = newest("client"), previous("client")
+        self.long_first_passwords = {email: made(f"password-{email}") for email in people}
         self.first_passwords = {
-            email: made(f"password-{email}").apply(readable) for email in people
+            email: long.apply(readable) for email, long in self.long_first_passwords.items()
         }
         self.register_outputs({})

@@ -83,6 +83,7 @@ class BillingSecrets(_Told):
 
     Attributes:
         previous_tenant_keys: they count until the tenant comes with the new one.
+        long_first_passwords: what earlier versions gave people as their first passwords.
     """
 
     pocketbase_password: str
@@ -90,6 +91,7 @@ class BillingSecrets(_Told):
     tenant_keys: dict[str, str]
     previous_tenant_keys: dict[str, str] = {}
     first_passwords: dict[str, str]
+    long_first_passwords: dict[str, str] = {}
 
 
 class IdentitySecrets(_Told):

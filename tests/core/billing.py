@@ -8,6 +8,7 @@ from tests.core.processes import AppProcess, PocketBaseProcess
 
 OPERATOR = "key-of-the-operator"
 PASSWORD = "a first password"
+LONG_PASSWORD = "0123456789abcdef" * 4
 
 
 def key_of(slug: str) -> str:
@@ -45,6 +46,7 @@ def billing(
         operator_key=OPERATOR,
         tenant_keys={tenant.slug: key_of(tenant.slug) for tenant in tenants},
         first_passwords=dict.fromkeys(emails, PASSWORD),
+        long_first_passwords=dict.fromkeys(emails, LONG_PASSWORD),
     )
     return AppProcess(
         folder=folder,

@@ -12,9 +12,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from core.services import settings
 from tests.billing.gateway import ALL_LOGGED, Json
 from tests.connections import client
-from tests.core.billing import OPERATOR, Api, billing, told
+from tests.core.billing import LONG_PASSWORD, OPERATOR, Api, billing, told
+from tests.core.billing import PASSWORD as FIRST_PASSWORD
 from tests.core.company import written
 from tests.core.processes import POCKETBASE, PocketBaseProcess
 from tests.core.superuser import NANOS, Record, Superuser
@@ -273,6 +275,74 @@ def test_what_an_address_used_is_linked_by_hand(tenant: Tenant, old: str, new: s
     other = tenant.person(f"other-{new}")
     answer = tenant.ask("POST", f"/users/{other}/link", {"from": old})
     assert (answer.status_code, "whose usage stays theirs" in answer.text) == (409, True)
+
+
+# --- What the settings say of people, at each start
+
+
+def seeded(pocketbase: PocketBaseProcess, folder: Path, tenant: settings.Tenant) -> None:
+    """Start the Billing API until it has come to the last of its tenants, and stop it."""
+    last = told(f"t{secrets.token_hex(4)}")
+    with (
+        billing(folder, pocketbase, tenant, last) as process,
+        client(base_url=process.url, headers={"X-API-Key": OPERATOR}, timeout=60) as operator,
+    ):
+        while operator.get(f"/api/tenants/{last.slug}").status_code != 200:
+            pass
+
+
+def named(email: str) -> settings.Tenant:
+    """A tenant with one person, who begins with a budget."""
+    budget = {"amount": "7", "period": "never"}
+    person = {"email": email, "name": "Ann", "role": "admin", "budget": budget}
+    return told(f"t{secrets.token_hex(4)}", people=(person,))
+
+
+@pytest.mark.parametrize("given_anew", [False, True])
+def test_whoever_is_renamed_does_not_come_back(
+    pocketbase: PocketBaseProcess, superuser: Superuser, tmp_path: Path, old: str, given_anew: bool
+) -> None:
+    tenant = named(old)
+    seeded(pocketbase, tmp_path, tenant)
+    [ann] = superuser.list("users", "email = {e}", e=old)
+    superuser.update("users", ann, email=f"renamed-{old}")
+    record = {"id": ann["tenant"], "slug": tenant.slug}
+    if given_anew:
+        superuser.user(record, email=old)
+    seeded(pocketbase, tmp_path, tenant)
+    people = superuser.list("users", "tenant = {t}", t=ann["tenant"])
+    assert len(people) == 1 + given_anew
+    [budget] = superuser.list("budgets", "tenant = {t}", t=ann["tenant"])
+    assert budget["user"] == ann["id"]
+
+
+def test_whoever_is_gone_begins_anew(
+    pocketbase: PocketBaseProcess, superuser: Superuser, tmp_path: Path, old: str
+) -> None:
+    tenant = named(old)
+    seeded(pocketbase, tmp_path, tenant)
+    [ann] = superuser.list("users", "email = {e}", e=old)
+    superuser.delete("users", ann)
+    seeded(pocketbase, tmp_path, tenant)
+    [again] = superuser.list("users", "email = {e}", e=old)
+    assert again["id"] != ann["id"]
+
+
+@pytest.mark.parametrize("had", [LONG_PASSWORD, "five blue horses sing"])
+def test_a_long_first_password_becomes_the_one_that_is_shown(
+    pocketbase: PocketBaseProcess, superuser: Superuser, tmp_path: Path, old: str, had: str
+) -> None:
+    tenant = named(old)
+    record = superuser.tenant(tenant.slug)
+    superuser.user(record, email=old, password=had, passwordConfirm=had)
+    seeded(pocketbase, tmp_path, tenant)
+    [ann] = superuser.list("users", "email = {e}", e=old)
+    opens = FIRST_PASSWORD if had == LONG_PASSWORD else had
+    assert ann["must_change_password"] is (had == LONG_PASSWORD)
+    path, given = "/api/collections/users/auth-with-password", {"identity": old}
+    for password in (FIRST_PASSWORD, LONG_PASSWORD, had):
+        answer = superuser.http.post(path, json=given | {"password": password})
+        assert (answer.status_code == 200) == (password == opens)
 
 
 # --- Being forgotten

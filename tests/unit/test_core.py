@@ -188,6 +188,9 @@ def test_its_processes_share_the_secrets_that_are_exported(core: Recording) -> N
     assert billing.pocketbase_password == identity.pocketbase_password
     assert billing.operator_key == outputs["operator_key"]
     assert billing.first_passwords == outputs["people"]
+    assert outputs["people"] == {
+        email: readable(long) for email, long in billing.long_first_passwords.items()
+    }
     assert outputs["tenants"] == {
         "demo": {
             "billing_key": billing.tenant_keys["demo"],

@@ -108,6 +108,29 @@ async def put_person(pocketbase: PocketBase, tenant: Record, email: str, person:
     return await pocketbase.update("users", found["id"], fields)
 
 
+async def find_renamed(pocketbase: PocketBase, tenant: Record, email: str) -> Record | None:
+    """Somebody who exists, and had the e-mail in this tenant before they were renamed."""
+    key = {"tenant": tenant["id"], "email": email.lower()}
+    question = "tenant = {tenant} && email = {email}"
+    for former in await pocketbase.list_all("former_emails", question, key):
+        if found := await pocketbase.find_by_key("users", {"id": former["person"]}):
+            return found
+    return None
+
+
+async def replace_long_password(
+    pocketbase: PocketBase, person: Record, long: str, password: str
+) -> None:
+    """Give somebody a first password who still has the longer one of an earlier version.
+
+    Nobody asked them to change that one, and only this one is shown to the operator.
+    """
+    if person["must_change_password"] or not person["verified"]:
+        return
+    if await pocketbase.check_password(person["email"], long):
+        await pocketbase.update("users", person["id"], _password(password))
+
+
 async def find_person(pocketbase: PocketBase, tenant: Record, name: str) -> Record | None:
     """A person of a tenant, by e-mail or by subject."""
     question = "tenant = {tenant} && (email = {name} || id = {name})"

@@ -34,9 +34,14 @@ async def _seed(pocketbase: PocketBase, tenant: Tenant) -> None:
     )
     record = await people.put_tenant(pocketbase, tenant.slug, told)
     for person in tenant.people:
+        if await people.find_renamed(pocketbase, record, person.email):
+            continue  # the address of the settings is perhaps another's by now
         password = billing_secrets().first_passwords.get(person.email)
         begins = Person(name=person.name, role=person.role, verified=True, password=password)
         added = await people.add_person(pocketbase, record, person.email, begins)
+        long = billing_secrets().long_first_passwords.get(person.email)
+        if long and password:
+            await people.replace_long_password(pocketbase, added, long, password)
         if person.budget:
             key = {"tenant": record["id"], "user": added["id"]}
             fields = Budget(**person.budget.model_dump()).fields
