@@ -1,6 +1,7 @@
 """What the files of tenants and cores in one checkout say of each other, compared."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -9,12 +10,18 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from components.stack_config import LOCAL_DOCKER, PROJECT, docker_hosts, stored
-from core.deployment.stack_config import CoreConfig
+from components.stack_config import (
+    LOCAL_DOCKER,
+    PROJECT,
+    StackConfigError,
+    docker_hosts,
+    stored,
+)
+from core.deployment.stack_config import stored_gateway
 from core.model import Core, CoreTenant
 from tenants.address import overlap
 from tenants.file import Source, read, stacks
-from tenants.model import DOLLAR, Tenant, base_url
+from tenants.model import CORE_BILLING, CORE_LOGIN, DOLLAR, Billing, Tenant, base_url
 from tenants.prices import priced_models
 from tenants.problem import Finding, InvalidFileError, Problem
 
@@ -87,10 +94,19 @@ class _TenantFile:
             yield _Listener(self.source, (part, "port"), str(self.tenant.bind), port)
 
     def leads_to(self, name: str) -> int | None:
-        """Port of the Docker host that `login` or `billing` leads to, if it leads there."""
+        """Port of the Docker host where `login` or `billing` looks for a core's, if it does.
+
+        Other names without a dot lead to the Docker host, too, but to services of the tenant's own.
+        """
         section = getattr(self.tenant, name)
         url = section and (section.issuer if name == "login" else section.url)
-        return url.port if url and "." not in (url.host or "") else None
+        core_has = CORE_LOGIN if name == "login" else CORE_BILLING
+        return url.port if url and url.host == core_has else None
+
+    def asks_core(self, billing: Billing) -> bool:
+        """Whether the budgets are a core's: another name without a dot is not, whoever logs in."""
+        elsewhere = any(mark in (billing.url.host or "") for mark in ".:")
+        return self.leads_to("billing") is not None or (bool(self.core) and elsewhere)
 
 
 def disagreements(root: Path) -> list[Problem]:
@@ -111,9 +127,10 @@ class _Checkout:
         for stack, (core, source) in _valid(folder, Core).items():
             config = folder / f"Pulumi.{stack}.yaml"
             host = stored(config, f"{_CORE_PROJECT}:dockerHost")
-            gateway = stored(config, f"{_CORE_PROJECT}:hostGateway")
-            default = str(CoreConfig().host_gateway)
-            found[stack] = _CoreFile(core, source, host or LOCAL_DOCKER, gateway or default)
+            # One that is no address is told by `check_gateways`.
+            with suppress(StackConfigError):
+                gateway = str(stored_gateway(config))
+                found[stack] = _CoreFile(core, source, host or LOCAL_DOCKER, gateway)
         return found
 
     @cached_property
@@ -213,7 +230,7 @@ def _ports(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
         value = str(getattr(getattr(tenant.tenant, section), key))
         if core.host != tenant.host:
             allowed = (
-                f"a name without a dot leads to the tenant's own Docker host, and"
+                f"this name leads to the tenant's own Docker host, and"
                 f" {core.source.file} is on {core.host}: an address that leads there"
             )
             yield tenant.source.problem(Finding((section, key), value, allowed))
@@ -224,9 +241,12 @@ def _ports(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
 
 def _money(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
     billing = tenant.tenant.billing
-    if billing is None:
+    if billing is None or not tenant.asks_core(billing):
         return
     counted = core.core.currency
+    if billing.usd_rate and counted == DOLLAR:
+        allowed = f"none: {core.source.file} counts {DOLLAR} already"
+        yield tenant.source.problem(Finding(("billing", "usd_rate"), "", allowed))
     if billing.currency and billing.currency != counted:
         allowed = f"{counted}, in which {core.source.file} counts"
         yield tenant.source.problem(Finding(("billing", "currency"), billing.currency, allowed))

@@ -577,6 +577,8 @@ class UsdRate(Section):
 
 CORE_BILLING = "billing-api"
 """Host name of the core's Billing API."""
+CORE_LOGIN = "pocketbase-core"
+"""Host name of the core's login."""
 
 
 class Billing(Section):
@@ -742,7 +744,7 @@ class Tenant(Section):
         if self.billing and self.billing.user_id:
             return self.billing.user_id
         # Another provider's subjects mean nothing to the core.
-        of_core = self.login and "." not in (self.login.issuer.host or "")
+        of_core = self.login and self.login.issuer.host == CORE_LOGIN
         speaks_two = self.billing and self.billing.contract_version > 1
         return UserId.SUBJECT if of_core and speaks_two else UserId.EMAIL
 
@@ -753,6 +755,7 @@ class Tenant(Section):
         ours = self.billing.currency or currency
         # A rate is one to the core's own currency.
         rate = self.billing.usd_rate or (usd_rate if ours == currency else None)
+        rate = None if ours == DOLLAR else rate
         billing = self.billing.model_copy(update={"currency": ours, "usd_rate": rate})
         return self.model_copy(update={"billing": billing})
 

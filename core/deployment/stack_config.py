@@ -71,7 +71,7 @@ class CoreConfig(Deployment):
             raise StackConfigError(
                 f"core/{stack}.yaml: bind = {core.bind}: the containers' way to the Docker host"
                 " (`hostGateway` in the stack's config), where the login listens already:"
-                " another address of the host, or 0.0.0.0 for all"
+                " another address of the host, or 0.0.0.0 with `domain`"
             )
 
 
@@ -79,9 +79,24 @@ def check_gateways(cores: Mapping[str, Core], folder: Path) -> None:
     """The same for cores that are not running, by the config files of their stacks.
 
     Raises:
-        StackConfigError: see `CoreConfig.check`.
+        StackConfigError: see `CoreConfig.check` and `stored_gateway`.
     """
     for stack, core in cores.items():
-        gateway = stored(folder / f"Pulumi.{stack}.yaml", "cloudfreedom-core:hostGateway")
-        config = CoreConfig() if gateway is None else CoreConfig(host_gateway=ip_address(gateway))
-        config.check(core, stack)
+        gateway = stored_gateway(folder / f"Pulumi.{stack}.yaml")
+        CoreConfig(host_gateway=gateway).check(core, stack)
+
+
+def stored_gateway(path: Path) -> IPvAnyAddress:
+    """The Docker host as its containers reach it, by the config file of a core's stack.
+
+    Raises:
+        StackConfigError: it is no address.
+    """
+    gateway = stored(path, "cloudfreedom-core:hostGateway")
+    try:
+        return CoreConfig().host_gateway if gateway is None else ip_address(gateway)
+    except ValueError:
+        raise StackConfigError(
+            f"core/{path.name}: cloudfreedom-core:hostGateway: must be an address of the Docker"
+            " host, such as 172.17.0.1"
+        ) from None

@@ -120,10 +120,47 @@ def test_a_core_on_another_host_is_not_reached_by_a_name_without_a_dot(checkout:
     write(checkout, "Pulumi.acme.yaml", "config: {cloudfreedom:core: organization/x/prod}")
     issuer, url = disagreements(checkout)
     assert str(issuer).endswith(
-        "a name without a dot leads to the tenant's own Docker host, and core/prod.yaml is on"
+        "this name leads to the tenant's own Docker host, and core/prod.yaml is on"
         " ssh://root@there.example.com: an address that leads there"
     )
     assert (issuer.field, url.field) == ("login.issuer", "billing.url")
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("http://pocketbase-core:8090", "http://keycloak:8080/realms/acme"),
+    ("http://pocketbase-core:8090", "http://[fd00::7]:8080"),
+    ("http://billing-api:3000", "http://budgets:3005\n  currency: CHF"),
+])  # fmt: skip
+def test_a_service_of_the_tenant_s_own_on_the_docker_host_is_not_the_core_s(
+    checkout: Path, old: str, new: str
+) -> None:
+    change(checkout, "tenants/acme.yaml", old, new)
+    assert disagreements(checkout) == []
+    write(checkout, "Pulumi.acme.yaml", "config: {cloudfreedom:core: organization/x/prod}")
+    assert disagreements(checkout) == []
+
+
+def test_a_core_that_is_asked_elsewhere_says_the_currency(checkout: Path) -> None:
+    write(checkout, "Pulumi.acme.yaml", "config: {cloudfreedom:core: organization/x/prod}")
+    public = "https://billing.example.com\n  currency: CHF"
+    change(checkout, "tenants/acme.yaml", "http://billing-api:3000", public)
+    assert [problem.field for problem in disagreements(checkout)] == ["billing.currency"]
+
+
+def test_a_rate_beside_a_core_that_counts_dollars_is_told(checkout: Path) -> None:
+    change(checkout, "core/prod.yaml", "EUR", "USD")
+    rate = "  usd_rate: {rate: '0.86', as_of: 2026-11-20}\nlogin:"
+    change(checkout, "tenants/acme.yaml", "login:", rate)
+    assert list(map(str, disagreements(checkout))) == [
+        "tenants/acme.yaml:9: billing.usd_rate: none: core/prod.yaml counts USD already"
+    ]
+
+
+@pytest.mark.parametrize("gateway", ["abc", "''", "172.17.0.1/16", "[172.17.0.1]"])
+def test_a_gateway_that_is_no_address_is_no_traceback(checkout: Path, gateway: str) -> None:
+    config = f"config: {{cloudfreedom-core:hostGateway: {gateway}}}"
+    write(checkout, "core/Pulumi.prod.yaml", config)
+    assert disagreements(checkout) == []
 
 
 @pytest.mark.parametrize(("file", "old", "new", "places"), [

@@ -313,13 +313,26 @@ def test_people_and_containers_have_an_address_each(tmp_path: Path) -> None:
     assert str(raised.value) == (
         "core/acme.yaml: bind = 172.17.0.1: the containers' way to the Docker host (`hostGateway`"
         " in the stack's config), where the login listens already: another address of the host,"
-        " or 0.0.0.0 for all"
+        " or 0.0.0.0 with `domain`"
     )
     config = "config: {'cloudfreedom-core:hostGateway': 10.1.2.3}\n"
     (tmp_path / "Pulumi.acme.yaml").write_text(config, encoding="utf-8")
     check_gateways({"acme": core}, tmp_path)
     with pytest.raises(StackConfigError):
         CoreConfig(host_gateway=ip_address("172.17.0.1")).check(core, "acme")
+
+
+@pytest.mark.parametrize("gateway", ["abc", "''", "172.17.0.1/16", "[172.17.0.1]"])
+def test_a_gateway_that_is_no_address_is_one_sentence(tmp_path: Path, gateway: str) -> None:
+    core = load(tmp_path, f"{CORE}{CHAT}")
+    config = f"config: {{'cloudfreedom-core:hostGateway': {gateway}}}\n"
+    (tmp_path / "Pulumi.acme.yaml").write_text(config, encoding="utf-8")
+    with pytest.raises(StackConfigError) as raised:
+        check_gateways({"acme": core}, tmp_path)
+    assert str(raised.value) == (
+        "core/Pulumi.acme.yaml: cloudfreedom-core:hostGateway: must be an address of the Docker"
+        " host, such as 172.17.0.1"
+    )
 
 
 def test_the_chat_s_address_is_said_in_one_of_two_files(tmp_path: Path) -> None:

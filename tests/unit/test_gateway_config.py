@@ -149,6 +149,9 @@ KEYCLOAK = "login: {issuer: 'https://id.example.com/realms/acme'}\n"
     (CORE, "login: {}\n", 2, "subject"),
     (CORE, "", 2, "email"),
     (CORE, KEYCLOAK, 2, "email"),
+    (CORE, "login: {issuer: 'http://pocketbase-core:8090'}\n", 2, "subject"),
+    (CORE, "login: {issuer: 'http://keycloak:8080/realms/acme'}\n", 2, "email"),
+    (CORE, "login: {issuer: 'http://[fd00::7]:8080'}\n", 2, "email"),
     (OTHER, "login: {}\n", 1, "email"),
     ("{url: 'https://billing.example.com', contract: 2}", "login: {}\n", 2, "subject"),
     ("{url: http://billing-api:3000, contract: 1}", "login: {}\n", 1, "email"),
@@ -192,6 +195,12 @@ def test_what_the_file_leaves_out_about_money_is_the_cores(
     tenant = load_acme(tmp_path, f"{ACME}billing: {billing}\n").with_currency_of_core("EUR", RATE)
     found = gateway_config(tenant).billed
     assert (found.currency, str(found.usd_rate)) == (currency, rate)
+
+
+def test_nothing_is_converted_for_a_core_that_counts_dollars(tmp_path: Path) -> None:
+    text = f"{ACME}billing: {{usd_rate: {{rate: 0.9, as_of: 2026-11-21}}}}\n"
+    found = gateway_config(load_acme(tmp_path, text).with_currency_of_core("USD", None)).billed
+    assert (found.currency, str(found.usd_rate)) == ("USD", "1")
 
 
 def test_a_tenant_without_budgets_takes_nothing_of_a_core(tmp_path: Path) -> None:
