@@ -275,7 +275,8 @@ def stored(path: Path, key: str) -> str | None:
 
     A broken file must not be in the way of other stacks; a command on its own says what is wrong.
     """
-    with suppress(OSError, yaml.YAMLError, ValueError, KeyError, TypeError):
+    broken = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+    with suppress(OSError, *broken):
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
         return str(settings["config"][key])
     return None

@@ -4,13 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 from unicodedata import category
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.constructor import ConstructorError
 
 from tenants.problem import (
     HIDDEN,
@@ -23,6 +24,8 @@ from tenants.problem import (
 )
 
 _SHOWN_CHARACTERS = 60
+# Far above any real file; aliases of aliases would fill the memory.
+_MOST_LEVELS, _MOST_VALUES = 50, 100_000
 _SECRET_NAME = re.compile("(?i)key|secret|token|passw|credential")
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -133,22 +136,44 @@ def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
         raise InvalidFileError([_no_file(name, path.parent)])
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        data = yaml.SafeLoader("").construct_document(node) if node else {}
-    except (yaml.YAMLError, ValueError) as error:
+        data = _Loader("").construct_document(node) if node else {}
+        positions = list(islice(_positions(node), _MOST_VALUES + 1)) if node else []
+        if len(positions) > _MOST_VALUES:
+            raise RecursionError
+        # Through JSON, so that strict types still allow texts for addresses and decimals.
+        text = json.dumps(data, default=str)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidFileError([not_yaml(name, error)]) from None
-    positions = list(_positions(node)) if node else []
     source = Source(name, dict(reversed(positions)))
     findings = chain(_repeated_keys(positions), _unprintable(data))
     problems = [source.problem(finding) for finding in findings]
     try:
-        # Through JSON, so that strict types still allow texts for addresses and decimals.
-        value = model.model_validate_json(json.dumps(data, default=str))
+        value = model.model_validate_json(text)
     except ValidationError as error:
         findings = chain.from_iterable(_findings(each, model) for each in error.errors())
         raise InvalidFileError([*problems, *map(source.problem, findings)]) from None
     if problems:
         raise InvalidFileError(problems)
     return value, source
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes every key as a text, and says where a value does not fit its tag."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge what `<<` leads to; what is then no text yet, such as a date, becomes one."""
+        super().flatten_mapping(node)
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.tag = "tag:yaml.org,2002:str"
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """What a node stands for."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            problem = f"a value that is no {node.tag.rpartition(':')[2]}"
+            raise ConstructorError(None, None, problem, node.start_mark) from None
 
 
 def _no_file(name: str, folder: Path) -> Problem:
@@ -164,6 +189,8 @@ def _no_file(name: str, folder: Path) -> Problem:
 def _positions(
     node: yaml.Node, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    if len(path) > _MOST_LEVELS:
+        raise RecursionError
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             at = (*path, str(key.value))

@@ -1,7 +1,10 @@
 """Tenant files, each checked on its own and against every other."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tenants.address import overlap
 from tenants.file import load_among, load_each
@@ -47,7 +50,8 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
     if tenant.domain and tenant.domain == other.domain:
         yield Finding(("domain",), tenant.domain, f"{stack}.yaml has the same: each its own")
     for index, name in enumerate(tenant.openwebui.names):
-        if name in (other.domain, *other.openwebui.names):
+        everywhere = same_host or _is_public(name)
+        if everywhere and name in (other.domain, *other.openwebui.names):
             path = ("openwebui", "names", index)
             yield Finding(path, name, f"{stack}.yaml has the same: each its own")
     if not same_host or not overlap(str(tenant.bind), str(other.bind)):
@@ -58,3 +62,11 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
         if port in theirs:
             allowed = f"{stack}.yaml uses it on the same host: a free one"
             yield Finding((part, "port"), port, allowed)
+
+
+def _is_public(name: str) -> bool:
+    """Whether a host[:port] is the same from everywhere."""
+    host = urlsplit(f"//{name}").hostname or ""
+    with suppress(ValueError):
+        return ip_address(host).is_global
+    return "." in host and not host.endswith(".localhost")

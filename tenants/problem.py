@@ -37,11 +37,14 @@ class Problem:
 
 HIDDEN = "***"
 
-# A known prefix of keys, or a long run that no word or number has.
+# A known prefix of keys, or a long run that no word or number has. `\b` would not do: a key may
+# stand between underscores.
+_RUN = r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]"
 _KEY = re.compile(
-    r"(?i:\b(?:sk|pk|rk|gsk|ghp|hf|xai|nvapi|pplx|bearer|key|token)[-_ ][\w.\-]{6,})"
-    r"|\bAIza[\w\-]{10,}|\beyJ[\w.\-]{10,}"
-    r"|\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20,}"
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?i:sk|pk|rk|gsk|ghp|hf|xai|nvapi|pplx|bearer)[-_ ][\w.\-]{6,}"
+    r"|AIza[\w\-]{10,}|eyJ[\w.\-]{10,}"
+    rf"|(?i:key|token)[-_ ]{_RUN}{{10,}}(?![A-Za-z0-9])|{_RUN}{{20,}}(?![A-Za-z0-9]))"
 )
 
 
@@ -86,8 +89,11 @@ def repeated(values: Iterable[str], name: str, allowed: str) -> Iterator[Finding
         seen.add(value)
 
 
-def not_yaml(file: str, error: yaml.YAMLError | ValueError) -> Problem:
+def not_yaml(file: str, error: yaml.YAMLError | ValueError | RecursionError) -> Problem:
     """The problem of a file that could not be parsed."""
+    if isinstance(error, RecursionError):
+        allowed = "fewer levels, and no alias to what it stands in or to ever more aliases"
+        return Problem(file=file, line=1, field="the file", value="", allowed=allowed)
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error)
     line = mark.line + 1 if mark else 1

@@ -14,7 +14,7 @@ from tenants.duration import seconds
 from tenants.file import stacks
 from tenants.loader import FOLDER, load, load_all
 from tenants.model import CacheMode, Tenant
-from tenants.problem import InvalidFileError
+from tenants.problem import InvalidFileError, masked
 from tests.unit.conftest import ACME, load_acme
 from tools import prices, schema
 
@@ -32,6 +32,7 @@ PRICES = (
     " request_at_most"
 )
 INTEGER = "must be a valid integer"
+ENDLESS = "fewer levels, and no alias to what it stands in or to ever more aliases"
 DURATION = "must be a whole number and a unit, such as 90s, 30m, 12h or 7d"
 
 
@@ -374,7 +375,19 @@ def test_a_key_stands_once(folder: Path, text: str, problem: str) -> None:
     ("slug: acme\nname: {{ name }}\n", "2: the file: not YAML: found unhashable key"),
     ("slug: !secret acme\n",
      "1: the file: not YAML: could not determine a constructor for the tag '!secret'"),
-    ("slug: 2024-13-01\n", "1: the file: not YAML: month must be in 1..12"),
+    ("slug: acme\nname: 2024-13-01\n", "2: the file: not YAML: a value that is no timestamp"),
+    ("slug: acme\nname: !!int abc\n", "2: the file: not YAML: a value that is no int"),
+    ("slug: !!int ''\n", "1: the file: not YAML: a value that is no int"),
+    ("slug: !!bool abc\n", "1: the file: not YAML: a value that is no bool"),
+    ("slug: !!float abc\n", "1: the file: not YAML: a value that is no float"),
+    ("slug: !!timestamp abc\n", "1: the file: not YAML: a value that is no timestamp"),
+    ("slug: &a [*a]\n", f"1: the file: {ENDLESS}"),
+    ("slug: &a {b: *a}\n", f"1: the file: {ENDLESS}"),
+    (f"slug: {'[' * 60}{']' * 60}\n", f"1: the file: {ENDLESS}"),
+    (f"slug: {'[' * 3000}{']' * 3000}\n", f"1: the file: {ENDLESS}"),
+    ("a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n"
+     + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)),
+     f"1: the file: {ENDLESS}"),
     ("slug: *acme\n", "1: the file: not YAML: found undefined alias 'acme'"),
     (f"{ACME}---\n{ACME}", "7: the file: not YAML: but found another document"),
     ("null\n", "1: the file = null: must be a mapping"),
@@ -382,6 +395,18 @@ def test_a_key_stands_once(folder: Path, text: str, problem: str) -> None:
 ])  # fmt: skip
 def test_a_file_that_is_no_mapping(folder: Path, text: str, problem: str) -> None:
     assert problems_of(folder, text) == [problem]
+
+
+@pytest.mark.parametrize("key", ["2026-11-20", "2026", "1.5", "on", "!!int abc", "~"])
+def test_a_key_is_a_text_whatever_it_looks_like(folder: Path, key: str) -> None:
+    text = key.rpartition(" ")[2]
+    [problem] = problems_of(folder, f"{ACME}{key}: 1\n")
+    assert problem.startswith(f"7: {text} = 1: unknown key; known here: slug")
+
+
+def test_a_merge_key_merges(folder: Path) -> None:
+    merged = ACME.replace("litellm:\n", "litellm:\n  <<: {memory_mb: 600}\n")
+    assert load_acme(folder, merged).litellm.memory_mb == 600
 
 
 def test_a_file_that_is_not_utf_8(folder: Path) -> None:
@@ -464,6 +489,18 @@ def test_a_key_in_the_wrong_place_is_masked(folder: Path, text: str, key: str) -
     assert key not in told
     assert "***" in told
     assert key[:12] not in told
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("name = key-reports-2", "name = key-reports-2"),
+    ("the token that-was-used", "the token that-was-used"),
+    ("MY_sk-proj-Ab1cdEF2_X", "MY_***"),
+    ("A_0123456789abcdef0123_B", "A_***_B"),
+    ("token-a1b2c3d4e5f6", "***"),
+    ("disk-space-is-low", "disk-space-is-low"),
+])  # fmt: skip
+def test_what_looks_like_a_key_is_masked_and_ordinary_text_is_not(text: str, told: str) -> None:
+    assert masked(text) == told
 
 
 @pytest.mark.parametrize("name", ["api_key", "loginSecret", "PASSWORD"])
@@ -562,6 +599,16 @@ def test_two_chats_have_no_name_in_common(folder: Path) -> None:
     assert problems_in_acme(folder, hosts=APART) == [
         '4: openwebui.names.0 = "chat.example:8080": beta.yaml has the same: each its own'
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["localhost:3000", "chat:3000", "192.168.0.7:3000", "'[::1]:3000'"]
+)
+def test_two_hosts_may_have_the_same_name_of_their_own(folder: Path, name: str) -> None:
+    write(folder, {"acme": named(ACME, name), "beta": named(BETA, name)})
+    assert problems_in_acme(folder, hosts=APART) == []
+    [problem] = problems_in_acme(folder, hosts=HERE)
+    assert problem.endswith("beta.yaml has the same: each its own")
 
 
 @pytest.mark.parametrize(("more", "url", "names"), [
