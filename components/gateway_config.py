@@ -9,10 +9,6 @@ from tenants.model import Tenant, base_url
 _MARGIN_SECONDS = 60
 _MEBIBYTE = 1024 * 1024
 
-# What LiteLLM takes by itself under load, and for each byte of a body.
-_WITHOUT_BODIES_MB = 512
-_TIMES_A_BODY = 11
-
 
 def gateway_config(tenant: Tenant) -> Settings:
     """What the gateway reads; the secrets are in its environment."""
@@ -29,7 +25,7 @@ def gateway_config(tenant: Tenant) -> Settings:
         ),
         keys=tuple(_key(key) for key in tenant.litellm.keys),
         max_body_bytes=tenant.litellm.max_body_mb * _MEBIBYTE,
-        body_memory_bytes=_body_memory_mb(tenant.litellm) * _MEBIBYTE,
+        body_memory_bytes=tenant.litellm.body_memory_mb * _MEBIBYTE,
         longest_request_seconds=_longest_request_seconds(tenant.litellm),
         cache_ttl_seconds=_cache_ttl_seconds(tenant.litellm.cache),
     )
@@ -61,12 +57,6 @@ def _key(key: model.ApiKey) -> ApiKey:
 
 def _cache_ttl_seconds(cache: model.Cache) -> int | None:
     return None if cache.mode is model.CacheMode.OFF else cache.ttl
-
-
-def _body_memory_mb(litellm: model.LiteLLM) -> int:
-    """What is left of the container's memory, and enough for one body in any case."""
-    left = litellm.memory_mb - _WITHOUT_BODIES_MB
-    return max(left, litellm.max_body_mb * _TIMES_A_BODY)
 
 
 def _longest_request_seconds(litellm: model.LiteLLM) -> int:

@@ -34,6 +34,10 @@ from tenants.text import matching
 NO_KEY = "none"
 _DATABASE_MB = 4096
 
+# Of LiteLLM's memory: what it takes by itself under load, and for each byte of a body.
+_WITHOUT_BODIES_MB = 512
+_TIMES_A_BODY = 11
+
 DEMO_MODEL = "demo-model"
 DEMO_EMBEDDING = "demo-embedding"
 """What a tenant without a model of its own gets."""
@@ -448,7 +452,11 @@ class LiteLLM(Service):
     port: Port = Field(description="Where it listens on the host")
     memory_mb: AppMiB = 1024
     max_body_mb: int = Field(
-        20, ge=1, le=200, description="Largest body of a request, in MiB; beyond: 413"
+        20,
+        ge=1,
+        le=200,
+        description="Largest body of a request, in MiB; beyond: 413. Each takes 11 MiB of"
+        " memory_mb beyond the first 512; without this key it is 20, or less if they are few",
     )
     database: bool = Field(
         False,
@@ -475,6 +483,21 @@ class LiteLLM(Service):
             allowed = f"at least {_DATABASE_MB}, which LiteLLM asks for with a database"
             refuse([Finding(("memory_mb",), self.memory_mb, allowed)])
         return self.model_copy(update={"memory_mb": _DATABASE_MB})
+
+    @model_validator(mode="after")
+    def _has_memory_for_its_largest_body(self) -> Self:
+        largest = max(1, (self.memory_mb - _WITHOUT_BODIES_MB) // _TIMES_A_BODY)
+        if self.max_body_mb <= largest:
+            return self
+        if "max_body_mb" in self.model_fields_set:
+            allowed = f"at most {largest} with memory_mb = {self.memory_mb}"
+            refuse([Finding(("max_body_mb",), self.max_body_mb, allowed)])
+        return self.model_copy(update={"max_body_mb": largest})
+
+    @property
+    def body_memory_mb(self) -> int:
+        """What the bodies of all requests under way may take together."""
+        return max(self.memory_mb - _WITHOUT_BODIES_MB, self.max_body_mb * _TIMES_A_BODY)
 
     @property
     def model_names(self) -> list[str]:

@@ -208,13 +208,19 @@ def test_a_tenant_without_budgets_takes_nothing_of_a_core(tmp_path: Path) -> Non
     assert tenant.with_currency_of_core("EUR", RATE) == tenant
 
 
-@pytest.mark.parametrize(("memory_mb", "max_body_mb", "expected_mb"), [
-    (1024, 20, 512), (4096, 20, 3584), (512, 20, 220), (1024, 100, 1100),
+@pytest.mark.parametrize(("text", "max_body_mb", "expected_mb"), [
+    ("  memory_mb: 1024\n  max_body_mb: 46\n", 46, 512),
+    ("  memory_mb: 4096\n  max_body_mb: 200\n", 200, 3584),
+    ("  memory_mb: 4096\n", 20, 3584),
+    ("  database: true\n  max_body_mb: 200\n", 200, 3584),
+    # The largest body is smaller where there is no memory for one of 20 MiB.
+    ("  memory_mb: 622\n", 10, 110),
+    ("  memory_mb: 512\n", 1, 11),
+    ("  memory_mb: 512\n  max_body_mb: 1\n", 1, 11),
 ])  # fmt: skip
 def test_bodies_have_what_memory_is_left(
-    tmp_path: Path, memory_mb: int, max_body_mb: int, expected_mb: int
+    tmp_path: Path, text: str, max_body_mb: int, expected_mb: int
 ) -> None:
-    text = f"{ACME}  memory_mb: {memory_mb}\n  max_body_mb: {max_body_mb}\n"
-    found = gateway_config(load_acme(tmp_path, text))
+    found = gateway_config(load_acme(tmp_path, f"{ACME}{text}"))
     assert found.body_memory_bytes == expected_mb * 1024 * 1024
     assert found.max_body_bytes == max_body_mb * 1024 * 1024

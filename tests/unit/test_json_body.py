@@ -166,6 +166,45 @@ def test_a_malformed_body_never_reaches_litellm(path: str, error: dict[str, Any]
     assert (status, answer, litellm.scope) == (400, error, {})
 
 
+def test_others_are_answered_while_a_large_body_is_checked() -> None:
+    turns_of_others = 0
+    when_answered: list[int] = []
+
+    async def others() -> None:
+        nonlocal turns_of_others
+        while True:
+            await asyncio.sleep(0)
+            turns_of_others += 1
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        when_answered.append(turns_of_others)
+
+    async def receive() -> Message:
+        long = {"model": "m", "messages": [{"role": "user", "content": "x" * 2_000_000}]}
+        return {"type": "http.request", "body": json.dumps(long).encode(), "more_body": False}
+
+    async def send(_message: Message) -> None:
+        pytest.fail("it was refused")
+
+    async def together() -> None:
+        working = asyncio.create_task(others())
+        scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
+        await JsonBody(app, cache_seconds=None)(scope, receive, send)
+        working.cancel()
+
+    asyncio.run(together())
+    assert when_answered[0] > 0
+
+
+@pytest.mark.parametrize("body", [
+    b'{"a": "' + b"x" * 2_000_000, b'{"a": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
+])  # fmt: skip
+def test_a_large_malformed_body_is_refused(body: bytes) -> None:
+    litellm, status, answer = ask("/v1/chat/completions", body)
+    assert (status, litellm.scope) == (400, {})
+    assert answer["error"]["message"].endswith(".")
+
+
 @pytest.mark.parametrize(("path", "method"), [
     ("/v1/audio/transcriptions", "POST"), ("/v1/models", "GET"), ("/health/guard", "POST"),
 ])  # fmt: skip

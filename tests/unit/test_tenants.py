@@ -111,6 +111,9 @@ def test_a_value_of_the_wrong_type(folder: Path, text: str, problem: str) -> Non
 
 
 @pytest.mark.parametrize(("text", "problem"), [
+    ("  max_body_mb: 200\n", "7: litellm.max_body_mb = 200: at most 46 with memory_mb = 1024"),
+    ("  memory_mb: 621\n  max_body_mb: 10\n",
+     "8: litellm.max_body_mb = 10: at most 9 with memory_mb = 621"),
     ("  memory_mb: 63\n", "7: litellm.memory_mb = 63: must be greater than or equal to 512"),
     ("  cpus: 0\n", "7: litellm.cpus = 0: must be greater than or equal to 0.1"),
     ("  cpus: 0.55\n", "7: litellm.cpus = 0.55: must have no more than 1 decimal place"),
