@@ -7,7 +7,6 @@ and what a body may hold. Only then LiteLLM sees it. `LITELLM_CONFIG` names Lite
 configuration.
 """
 
-import hmac
 import os
 from contextlib import suppress
 from socket import socket
@@ -22,7 +21,7 @@ from litellm.router_utils.cooldown_cache import CooldownCache
 from redis.exceptions import RedisError
 
 from gateway import count_tokens, log
-from gateway.auth import ADMIN_ROUTES, CHAT_ROUTES, PROGRAM_ROUTES
+from gateway.auth import routes_of
 from gateway.body_limit import App, BodyLimit, BodyMemory
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
@@ -32,21 +31,6 @@ from gateway.routes import ClosedRoutes
 from gateway.settings import settings
 
 PORT = 4000
-
-
-def routes_of(api_key: str) -> tuple[str, ...] | None:
-    """The routes that a key may call; None for a key that is not known."""
-    if _same(api_key, os.environ["LITELLM_MASTER_KEY"]):
-        return (*PROGRAM_ROUTES, *ADMIN_ROUTES)
-    if _same(api_key, os.environ["OPENWEBUI_API_KEY"]):
-        return CHAT_ROUTES
-    if any(_same(api_key, key.secret) for key in settings().keys):
-        return PROGRAM_ROUTES
-    return None
-
-
-def _same(api_key: str, expected: str) -> bool:
-    return hmac.compare_digest(api_key.encode(), expected.encode())
 
 
 def application() -> App:

@@ -7,6 +7,9 @@ The environment carries the keys `LITELLM_MASTER_KEY` and `OPENWEBUI_API_KEY`, a
 import hmac
 import os
 import re
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import litellm
 from fastapi import Request
@@ -81,13 +84,16 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     Raises:
         ProxyException: the key is not known (401), or must not do this (403).
     """
-    caller, routes = _caller(request, api_key)
+    holder = _holder(api_key)
+    if holder is None:
+        raise _refusal(401, "The API key is missing or not valid.")
+    caller = holder.caller(request)
     route = route_of(request.scope)
-    if not _is_open(route, request, routes):
+    if not _is_open(route, request, holder.routes):
         raise _refusal(403, "This key is not allowed to call this route.")
     if any(name.startswith(_ORDERS) for name in request.headers):
         raise _refusal(403, f"Headers that begin with {_ORDERS} are not accepted.")
-    if settings().billing and not _guarded():
+    if settings().billing and not is_guarded():
         raise _refusal(503, "The gateway runs without its budget guard, so it answers nothing.")
     if route in PASSED:
         await _check_body(route, request)
@@ -124,15 +130,28 @@ def payer(caller: UserAPIKeyAuth) -> Payer:
     return Payer(**caller.metadata[_PAYER])
 
 
-def _caller(request: Request, api_key: str | None) -> tuple[UserAPIKeyAuth, tuple[str, ...]]:
+def routes_of(api_key: str) -> tuple[str, ...] | None:
+    """The routes that a key may call; None for a key that is not known."""
+    holder = _holder(api_key)
+    return holder.routes if holder else None
+
+
+class _Holder(NamedTuple):
+    """The caller that a key is of."""
+
+    routes: tuple[str, ...]
+    caller: Callable[[Request], UserAPIKeyAuth]
+
+
+def _holder(api_key: str | None) -> _Holder | None:
     if _is(api_key, os.environ["LITELLM_MASTER_KEY"]):
-        return _administrator(), (*PROGRAM_ROUTES, *ADMIN_ROUTES)
+        return _Holder((*PROGRAM_ROUTES, *ADMIN_ROUTES), _administrator)
     if _is(api_key, os.environ["OPENWEBUI_API_KEY"]):
-        return _chat(request), CHAT_ROUTES
+        return _Holder(CHAT_ROUTES, _chat)
     for key in settings().keys:
         if _is(api_key, key.secret):
-            return _program(key), PROGRAM_ROUTES
-    raise _refusal(401, "The API key is missing or not valid.")
+            return _Holder(PROGRAM_ROUTES, partial(_program, key))
+    return None
 
 
 def _is(api_key: str | None, expected: str) -> bool:
@@ -167,11 +186,12 @@ async def _check_body(route: str, request: Request) -> None:
     keep_body(request.scope, checked)
 
 
-def _guarded() -> bool:
+def is_guarded() -> bool:
+    """Whether LiteLLM has loaded the guard."""
     return any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
 
 
-def _administrator() -> UserAPIKeyAuth:
+def _administrator(_request: Request) -> UserAPIKeyAuth:
     return UserAPIKeyAuth(
         api_key=LITELLM_PROXY_MASTER_KEY_ALIAS,
         user_id=LITELLM_PROXY_ADMIN_NAME,
@@ -200,7 +220,7 @@ def _chat(request: Request) -> UserAPIKeyAuth:
     )
 
 
-def _program(key: ApiKey) -> UserAPIKeyAuth:
+def _program(key: ApiKey, _request: Request) -> UserAPIKeyAuth:
     return UserAPIKeyAuth(
         api_key=f"program-{key.name}",
         key_alias=key.name,

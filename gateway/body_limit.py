@@ -179,7 +179,7 @@ class BodyLimit:
                 await answer_refused(refused, self._refuse, scope, receive, send)
                 return
             if body is not None:
-                await self._app(scope, _replay(body, receive), send)
+                await self._app(scope, replay(body, receive), send)
 
     def _declared_size(self, scope: Scope) -> int:
         """The size of the body that follows, or the largest if it is not declared."""
@@ -246,7 +246,7 @@ def _openai_error(_scope: Scope, status: int, message: str) -> bytes:
     return json.dumps({"error": error}).encode()
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """What the application receives: the body that has been read, then what comes after it."""
     unread = iter([body])
 

@@ -9,6 +9,7 @@ from typing import Any
 from gateway import log
 from gateway.body_limit import App, Message, Receive, Scope, Send
 from gateway.failure import body_of, content_of, plain
+from gateway.request_policy import DROPPED
 
 # LiteLLM's own: its version, the addresses of deployments, the account at a provider.
 _HIDDEN = (b"x-litellm-version", b"x-litellm-model-api-base", b"llm_provider-")
@@ -79,7 +80,7 @@ class _Answer:
     async def _start(self, message: Message) -> None:
         self.status = message["status"]
         headers = [pair for pair in message.get("headers", ()) if not pair[0].startswith(_HIDDEN)]
-        if dropped := self._scope.get("cloudfreedom.dropped"):
+        if dropped := self._scope.get(DROPPED):
             headers.append(
                 (b"x-cloudfreedom-dropped", ", ".join(dropped).encode("latin-1", "replace"))
             )

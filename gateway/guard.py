@@ -23,7 +23,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from gateway import refusal
 from gateway.answers import words_of
-from gateway.auth import check_models, proxy_exception
+from gateway.auth import check_models, is_guarded, proxy_exception
 from gateway.auth import payer as payer_of
 from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
@@ -455,13 +455,9 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-def _is_loaded() -> bool:
-    return any(getattr(callback, "guards_budgets", False) for callback in litellm.callbacks)
-
-
 mark_estimates()
 guard = Guard()
 add_routes(
     proxy_server.app,
-    Health(loaded=_is_loaded, ledger=lambda: guard.ledger, reach=lambda: guard.reach),
+    Health(loaded=is_guarded, ledger=lambda: guard.ledger, reach=lambda: guard.reach),
 )

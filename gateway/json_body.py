@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from gateway.body_limit import App, Message, Receive, Scope, Send
+from gateway.body_limit import App, Receive, Scope, Send, replay
 from gateway.failure import Failure, body_of
 from gateway.request_policy import (
     DROPPED,
@@ -31,7 +31,7 @@ _LARGE_BYTES = 1024 * 1024
 _DEEPEST = 100
 _LEAST_NUMBER, _LARGEST_NUMBER = -(2**63), 2**64  # what 64 bits hold, with a sign or without
 _LONGEST_NUMBER = len(str(_LARGEST_NUMBER))
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _NOT_JSON = "The body is not valid JSON"
 
@@ -66,7 +66,7 @@ class JsonBody:
             return
         keep_body(scope, checked)
         # Some of LiteLLM's routes read it once more.
-        await self._app(scope, _replay(clean, receive), send)
+        await self._app(scope, replay(clean, receive), send)
 
     def _check(self, scope: Scope, body: bytes) -> tuple[Body, bytes]:
         """The body, and its JSON."""
@@ -103,7 +103,7 @@ def parse(body: bytes, *, content_type: str = "") -> dict[str, Any]:
     Raises:
         RequestError: with what is wrong.
     """
-    if content_type.partition(";")[0].strip().lower() in _FORMS:
+    if content_type.partition(";")[0].strip().lower() in _FORM_TYPES:
         raise RequestError("The body must be JSON, with `Content-Type: application/json`.")
     try:
         text = body.decode("utf-8-sig")
@@ -198,14 +198,3 @@ async def _whole(receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    unread = iter([body])
-
-    async def receive_again() -> Message:
-        for whole in unread:
-            return {"type": "http.request", "body": whole, "more_body": False}
-        return await receive()
-
-    return receive_again

@@ -237,7 +237,7 @@ class Ledger:
             retry_on_error=[RedisConnectionError],
         )
         self.redis = Redis.from_pool(pool)
-        self._reserving = asyncio.Semaphore(RESERVING)
+        self._turns = asyncio.Semaphore(RESERVING)
         self._loaded = False
 
     async def reserve(
@@ -365,11 +365,11 @@ class Ledger:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         async with asyncio.timeout(TURN_SECONDS):
-            await self._reserving.acquire()
+            await self._turns.acquire()
         try:
             yield
         finally:
-            self._reserving.release()
+            self._turns.release()
 
     async def load(self) -> None:
         """Give Redis the functions of this version."""

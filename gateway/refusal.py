@@ -43,11 +43,6 @@ def bad_request(message: str, param: str | None = None) -> Refusal:
     return Refusal(message, status=400, param=param)
 
 
-def unauthenticated(message: str) -> Refusal:
-    """The key or the person is not known."""
-    return Refusal(message, status=401)
-
-
 def not_allowed(message: str) -> Refusal:
     """This key may not do that."""
     return Refusal(message, status=403)

@@ -166,7 +166,7 @@ def route_of(scope: Mapping[str, Any]) -> str:
 def has_json_body(scope: Mapping[str, Any]) -> bool:
     """Whether an ASGI request is to a route that takes JSON, and no form."""
     route = route_of(scope)
-    return route in PASSED and route not in _FORMS
+    return route in PASSED and route not in _FORM_ROUTES
 
 
 # --- Names
@@ -300,9 +300,11 @@ _KINDS: Mapping[str, tuple[str, Check]] = {
         ("a list of texts", _TEXTS, "modalities include stop_sequences"),
         ("a list of objects", _OBJECTS, "messages tools functions safety_settings"),
         ("a text or a list of texts", _either(_is_text, _TEXTS), "stop"),
-        ("a text or an object", _either(_is_text, _is_object), "tool_choice function_call"),
-        ("a text or an object", _either(_is_text, _is_object), "reasoning_effort voice"),
-        ("a text or an object", _either(_is_text, _is_object), "response_format output_format"),
+        (
+            "a text or an object",
+            _either(_is_text, _is_object),
+            "tool_choice function_call reasoning_effort voice response_format output_format",
+        ),
         ("a text or a list of objects", _either(_is_text, _OBJECTS), "system"),
         ("an object or a list", _either(_is_object, _OBJECTS), "context_management"),
         ("true, false or a whole number", _either(_is_flag, _is_whole), "logprobs"),
@@ -324,14 +326,14 @@ _PROMPTS: Mapping[str, tuple[str, str, Check]] = {
 }
 """What an answer is to, by route: it must be there, and not be empty."""
 
-_FORMS = frozenset({"/v1/audio/transcriptions"})
+_FORM_ROUTES = frozenset({"/v1/audio/transcriptions"})
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 def _check_values(route: str, body: Mapping[str, Any]) -> None:
     if body.get("model") is None:
         raise RequestError("`model` must be the name of one model.", "model")
-    if route in _FORMS:  # whose fields are texts, all of them
+    if route in _FORM_ROUTES:  # whose fields are texts, all of them
         _check(body, "model", *_KINDS["model"])
         return
     for name, (words, check) in _KINDS.items():
