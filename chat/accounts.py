@@ -5,7 +5,7 @@ writes down with it, beside the e-mail of that login. Nothing that an admin of t
 changes the three.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -56,9 +56,30 @@ def decide(login: VerifiedLogin, own: Any, holder: Any) -> Step:
     """
     if holder is None or (own is not None and own.id == holder.id):
         return Step.NOTHING
+    if not login.verified:
+        return Step.REFUSE  # some providers let people type their address
     if stored(holder):
         return Step.SET_ASIDE
-    return Step.LINK if login.verified and own is None else Step.REFUSE
+    return Step.LINK if own is None else Step.REFUSE
+
+
+def of_subject(accounts: Iterable[Any], issuer: str | None, email: str) -> Any:
+    """The account of an issuer, among those of a subject; None if there is none.
+
+    Args:
+        accounts: of the same subject, of whatever issuer.
+        issuer: whose subject logs in.
+        email: of that login. It alone tells whether an account from before issuers were kept is of
+            this one: the tenant may have had another provider then.
+    """
+    unnamed = None
+    for account in accounts:
+        named = stored(account).get("iss")
+        if named and named == issuer:
+            return account
+        if not named and account.email.lower() == email:
+            unnamed = account
+    return unnamed
 
 
 def stored(account: Any) -> dict[str, str]:

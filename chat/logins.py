@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
@@ -17,7 +18,7 @@ from open_webui.utils.auth import get_password_hash, revoke_user_tokens
 from sqlalchemy import select
 
 from chat import accounts
-from chat.accounts import PROVIDER, Step, VerifiedLogin, decide
+from chat.accounts import PROVIDER, Step, VerifiedLogin, decide, of_subject
 from chat.config import ChatConfig
 from chat.outbound import Outbound
 
@@ -28,7 +29,13 @@ _TAKEN = (
     "This chat has an account with your e-mail address, and your identity provider has not verified"
     " that the address is yours. Ask the operator of this chat."
 )
+_TWO = (
+    "This chat has two accounts for you: the one that you log in to, and one of its own with your"
+    " present e-mail address. Ask the operator of this chat which one you keep."
+)
 _ENDPOINTS = ("token_endpoint", "userinfo_endpoint", "jwks_uri")
+
+_email_of_login: ContextVar[str] = ContextVar("email_of_login", default="")
 
 
 class Logins(oauth.OAuthManager):  # type: ignore[misc]
@@ -99,6 +106,7 @@ class Logins(oauth.OAuthManager):  # type: ignore[misc]
             try:
                 login = self._login(client, claims)
                 await self.get_user_role(None, claims)
+                _email_of_login.set(login.email)
                 await self._prepare(request, login)
             except HTTPException as refusal:
                 request.state.refusal = refusal.detail
@@ -143,7 +151,7 @@ class Logins(oauth.OAuthManager):  # type: ignore[misc]
         holder = await Users.get_user_by_email(login.email)
         step = decide(login, own, holder)
         if step is Step.REFUSE:
-            raise HTTPException(403, _TAKEN)
+            raise HTTPException(403, _TWO if login.verified else _TAKEN)
         if step is Step.SET_ASIDE:
             await _set_aside(request, holder)
         if step is Step.LINK:
@@ -159,8 +167,7 @@ class Logins(oauth.OAuthManager):  # type: ignore[misc]
         query = select(User).where(stored["sub"].as_string() == str(sub))
         async with get_async_db() as session:
             rows = (await session.execute(query)).scalars().all()
-        known = {row.oauth[PROVIDER].get("iss"): row for row in rows}
-        row = known.get(issuer) or known.get(None)
+        row = of_subject(rows, issuer, _email_of_login.get())
         return UserModel.model_validate(row) if row else None
 
     async def _remember(self, login: VerifiedLogin) -> None:

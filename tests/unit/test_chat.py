@@ -401,6 +401,8 @@ LOCAL = account("local", "ann@example.com")
     (UNSURE, OWN, OWN, Step.NOTHING),
     (ANN, None, OTHERS, Step.SET_ASIDE),
     (ANN, OWN, OTHERS, Step.SET_ASIDE),
+    (UNSURE, None, OTHERS, Step.REFUSE),
+    (UNSURE, OWN, OTHERS, Step.REFUSE),
     (ANN, None, LOCAL, Step.LINK),
     (UNSURE, None, LOCAL, Step.REFUSE),
     (ANN, OWN, LOCAL, Step.REFUSE),
@@ -409,6 +411,25 @@ def test_an_address_opens_no_account_but_its_person_s(
     login: VerifiedLogin, own: Any, holder: Any, step: Step
 ) -> None:
     assert decide(login, own, holder) is step
+
+
+BEFORE = account("before", "Ann@example.com", sub="1")
+BEFORE_OF_BEN = account("ben", "ben@example.com", sub="1")
+OF_OLD_ISSUER = account("old", "ann@example.com", sub="1", iss="https://old")
+
+
+@pytest.mark.parametrize(("known", "found"), [
+    ([], None),
+    ([BEFORE_OF_BEN, OF_OLD_ISSUER, OWN], OWN),
+    ([BEFORE, OWN], OWN),
+    ([OWN, BEFORE], OWN),
+    ([BEFORE_OF_BEN, BEFORE], BEFORE),
+    ([BEFORE, BEFORE_OF_BEN, OF_OLD_ISSUER], BEFORE),
+    ([BEFORE_OF_BEN], None),
+    ([OF_OLD_ISSUER], None),
+])  # fmt: skip
+def test_a_subject_is_one_of_its_issuer(known: list[Any], found: Any) -> None:
+    assert accounts.of_subject(known, "https://id", "ann@example.com") is found
 
 
 @pytest.mark.parametrize(("oauth", "claims"), [
