@@ -1,7 +1,6 @@
 """The chat's application for uvicorn: Open WebUI, bound to the tenant's file."""
 
 from collections.abc import Awaitable, Callable
-from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from open_webui.utils.auth import decode_token
 
 from chat import accounts, config, connections, files, log, logins, routes, sessions, settings
 from chat.headers import Headers
-from chat.names import App, Names, Scope
+from chat.names import App, Names
 from chat.outbound import Outbound
-from chat.uploads import Uploads
+from chat.uploads import Uploads, uploader
 
 _BODY_BYTES = 20 * 1024 * 1024
 """The most that the gateway takes; a chat with its history is smaller."""
@@ -64,9 +63,9 @@ def _build() -> App:
         webui,
         max_bytes=tenant.max_file_bytes,
         max_body_bytes=_BODY_BYTES,
-        may_upload=_shows_a_login,
+        account_of=uploader(decode_token, Users.get_user_by_api_key),
     )
-    served = Headers(bounded, https=tenant.url.startswith("https:"))
+    served = Headers(bounded, url=tenant.url)
     return Names(served, url=tenant.url, names=tenant.names)
 
 
@@ -98,18 +97,6 @@ def _started(
             await logins.end_unnamed_sessions()
 
     return seed_registered_defaults
-
-
-def _shows_a_login(scope: Scope) -> bool:
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    token = headers.get(b"authorization", "").removeprefix("Bearer ").strip()
-    if not token:
-        try:
-            cookie = SimpleCookie(headers.get(b"cookie", "")).get("token")
-        except CookieError:
-            return False
-        token = cookie.value if cookie else ""
-    return token.startswith("sk-") or decode_token(token) is not None
 
 
 app = _build()

@@ -1,6 +1,6 @@
 """Headers of every answer of the chat: what a browser may do with it."""
 
-from chat.names import App, Message, Receive, Scope, Send
+from chat.names import App, Message, Receive, Scope, Send, header, plain
 
 _CONTENT = "; ".join(
     (
@@ -35,23 +35,28 @@ class Headers:
 
     Args:
         app: whose answers get the headers.
-        https: whether people open the chat's main address by https.
+        url: where the chat is; its other names may be addresses without encryption.
     """
 
-    def __init__(self, app: App, *, https: bool) -> None:
+    def __init__(self, app: App, *, url: str) -> None:
         self._app = app
-        self._https = https
+        scheme, _, host = url.partition("://")
+        self._encrypted = plain(host) if scheme == "https" else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the headers."""
-        encrypted = self._https or scope.get("scheme") == "https"
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        by_proxy = plain(header(scope, b"host")) == self._encrypted
+        encrypted = by_proxy or scope.get("scheme") == "https"
 
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _with_headers(message.get("headers", []), encrypted)
             await send(message)
 
-        await self._app(scope, receive, send_more if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_more)
 
 
 def _with_headers(headers: list[tuple[bytes, bytes]], encrypted: bool) -> list[tuple[bytes, bytes]]:

@@ -44,15 +44,15 @@ class Names:
     def __init__(self, app: App, *, url: str, names: Iterable[str]) -> None:
         self._app = app
         self._url = url
-        self._names = frozenset(_plain(name) for name in names)
-        self._main = _plain(url.partition("://")[2])
+        self._names = frozenset(plain(name) for name in names)
+        self._main = plain(url.partition("://")[2])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse, or lead a login to the address that it returns to."""
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
-        host = _plain(_header(scope, b"host"))
+        host = plain(header(scope, b"host"))
         if host not in self._names:
             message = f"The chat is not answered under “{host}”. Open {self._url} instead."
             await self._refuse(scope, receive, send, 421, message)
@@ -68,11 +68,11 @@ class Names:
     def _comes_from_here(self, scope: Scope) -> bool:
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return True  # what another site may read is the browser's to say, by CORS
-        origin = _header(scope, b"origin")
+        origin = header(scope, b"origin")
         if not origin:
             return True  # no browser
         scheme, _, host = origin.partition("://")
-        return scheme in _PORTS and _plain(host) in self._names
+        return scheme in _PORTS and plain(host) in self._names
 
     async def _refuse(
         self, scope: Scope, receive: Receive, send: Send, status: int, message: str
@@ -81,7 +81,7 @@ class Names:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        if "text/html" in _header(scope, b"accept"):
+        if "text/html" in header(scope, b"accept"):
             text = _PAGE.format(message=html.escape(message), url=html.escape(self._url))
             kind = b"text/html; charset=utf-8"
         else:
@@ -97,12 +97,13 @@ async def _redirect(send: Send, url: str) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def header(scope: Scope, name: bytes) -> str:
+    """A header that a request has once; empty otherwise."""
     values = [value for header, value in scope["headers"] if header == name]
     return values[0].decode("latin-1").strip() if len(values) == 1 else ""
 
 
-def _plain(host: str) -> str:
+def plain(host: str) -> str:
     """Host and port as they are compared: in small letters, without the scheme's own port."""
     name = host.lower()
     head, colon, port = name.rpartition(":")

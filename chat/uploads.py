@@ -2,11 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from weakref import WeakValueDictionary
 
 from chat.names import App, Receive, Scope, Send
 from gateway.body_limit import BodyLimit, Refuse
+
+AccountOf = Callable[[Scope], Awaitable[str | None]]
 
 _MEBIBYTE = 1024 * 1024
 _FILES = "/api/v1/files/"
@@ -24,7 +29,7 @@ class Uploads:
         app: gets what is small enough.
         max_bytes: the size of the largest file.
         max_body_bytes: the size of the largest body of any other request.
-        may_upload: whether a request shows a login.
+        account_of: the account that a request shows a login of; None if there is none.
     """
 
     def __init__(
@@ -33,24 +38,59 @@ class Uploads:
         *,
         max_bytes: int,
         max_body_bytes: int,
-        may_upload: Callable[[Scope], bool],
+        account_of: AccountOf,
     ) -> None:
         largest = f"A file may have {max_bytes // _MEBIBYTE} MiB at most."
         self._uploads = BodyLimit(app, max_bytes=max_bytes + _ENVELOPE, refuse=_refusal(largest))
         self._others = BodyLimit(app, max_bytes=max_body_bytes, refuse=_refusal(""))
-        self._may_upload = may_upload
+        self._account_of = account_of
         self._turn = asyncio.Semaphore(_AT_ONCE)
+        # One of each account, so that a slow person does not have all turns.
+        self._accounts = WeakValueDictionary[str, asyncio.Lock]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request when it is its turn."""
         is_upload = scope["type"] == "http" and scope["method"] == "POST"
         if not is_upload or not scope["path"].startswith(_FILES):
             await self._others(scope, receive, send)
-        elif not self._may_upload(scope):
-            await _unknown(send)
-        else:
-            async with self._turn:
+        elif account := await self._account_of(scope):
+            async with self._accounts.setdefault(account, asyncio.Lock()), self._turn:
                 await self._uploads(scope, receive, send)
+        else:
+            await _unknown(send)
+
+
+def uploader(
+    decode: Callable[[str], Mapping[str, Any] | None], by_api_key: Callable[[str], Awaitable[Any]]
+) -> AccountOf:
+    """Tells whose login a request shows.
+
+    Args:
+        decode: what a session's token says; None if nobody here has signed it.
+        by_api_key: the account that a key of the chat's API belongs to; None if there is none.
+    """
+
+    async def account_of(scope: Scope) -> str | None:
+        token = _token(scope)
+        if token.startswith("sk-"):
+            account = await by_api_key(token)
+            return str(account.id) if account else None
+        session = decode(token)
+        return str(session["id"]) if session and session.get("id") else None
+
+    return account_of
+
+
+def _token(scope: Scope) -> str:
+    headers: dict[bytes, str] = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    token = headers.get(b"authorization", "").removeprefix("Bearer ").strip()
+    if token:
+        return token
+    try:
+        cookie = SimpleCookie(headers.get(b"cookie", "")).get("token")
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
 
 
 def _refusal(too_large: str) -> Refuse:

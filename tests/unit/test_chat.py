@@ -21,7 +21,7 @@ from chat.headers import Headers
 from chat.log import Masked, masked
 from chat.names import Names
 from chat.outbound import Outbound
-from chat.uploads import Uploads
+from chat.uploads import Uploads, uploader
 from ops.tools import ROOT
 
 URL = "https://chat.example.com"
@@ -129,13 +129,19 @@ def test_a_login_begins_where_it_returns_to() -> None:
 # --- Headers and log
 
 
-@pytest.mark.parametrize(("https", "scheme", "secure"), [
-    (False, "http", False), (False, "https", True), (True, "http", True),
+@pytest.mark.parametrize(("url", "scheme", "host", "secure"), [
+    ("http://chat.example.com", "http", NAMES[0], False),
+    ("http://chat.example.com", "https", NAMES[0], True),
+    (URL, "http", NAMES[0], True),
+    (URL, "http", "Chat.example.com:443", True),
+    # A browser would not keep such a cookie there, and nobody could log in.
+    (URL, "http", NAMES[1], False),
+    (URL, "https", NAMES[1], True),
 ])  # fmt: skip
 def test_every_answer_says_what_a_browser_may_do_with_it(
-    https: bool, scheme: str, secure: bool
+    url: str, scheme: str, host: str, secure: bool
 ) -> None:
-    _, headers, _ = answered(Headers(page, https=https), scheme=scheme)
+    _, headers, _ = answered(Headers(page, url=url), scheme=scheme, headers={"host": host})
     assert headers["x-frame-options"] == "SAMEORIGIN"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
@@ -509,7 +515,22 @@ def test_an_account_of_the_provider_gets_no_password() -> None:
 # --- Uploads
 
 
-UPLOADS = Uploads(page, max_bytes=2**20, max_body_bytes=1000, may_upload=lambda _scope: True)
+class Api(SimpleNamespace):
+    """Keys and tokens of accounts, as Open WebUI finds them."""
+
+    async def by_api_key(self, key: str) -> Any:
+        return SimpleNamespace(id="ann") if key == "sk-of-ann" else None
+
+    def decode(self, token: str) -> dict[str, str] | None:
+        return {"session-of-ann": {"id": "ann"}, "session-of-ben": {"id": "ben"}}.get(token)
+
+
+def uploads(app: Any, max_bytes: int = 2**20) -> Uploads:
+    account_of = uploader(Api().decode, Api().by_api_key)
+    return Uploads(app, max_bytes=max_bytes, max_body_bytes=1000, account_of=account_of)
+
+
+ANNS_KEY = {"authorization": "Bearer sk-of-ann"}
 
 
 @pytest.mark.parametrize(("path", "size", "status", "words"), [
@@ -519,12 +540,60 @@ UPLOADS = Uploads(page, max_bytes=2**20, max_body_bytes=1000, may_upload=lambda 
     ("/api/v1/chats/new", 1001, 413, "larger than"),
 ])  # fmt: skip
 def test_a_body_is_refused_by_its_size(path: str, size: int, status: int, words: str) -> None:
-    headers = {"content-length": str(size)}
-    got, _, body = answered(UPLOADS, method="POST", path=path, headers=headers, body=b"x" * size)
+    headers = {"content-length": str(size)} | ANNS_KEY
+    sent = {"method": "POST", "path": path, "headers": headers, "body": b"x" * size}
+    got, _, body = answered(uploads(page), **sent)
     assert got == status
     assert not words or words in json.loads(body)["detail"]
 
 
-def test_nobody_uploads_without_a_login() -> None:
-    uploads = Uploads(page, max_bytes=10, max_body_bytes=10, may_upload=lambda _scope: False)
-    assert answered(uploads, method="POST", path="/api/v1/files/", body=b"x")[0] == 401
+@pytest.mark.parametrize(("headers", "status"), [
+    ({}, 401),
+    ({"authorization": "Bearer sk-unknown"}, 401),
+    ({"authorization": "Bearer of-nobody"}, 401),
+    ({"cookie": "token=sk-unknown"}, 401),
+    ({"cookie": "token=of-nobody"}, 401),
+    (ANNS_KEY, 200),
+    ({"cookie": "a=b; token=session-of-ann"}, 200),
+])  # fmt: skip
+def test_nobody_uploads_without_a_login(headers: dict[str, str], status: int) -> None:
+    sent = {"method": "POST", "path": "/api/v1/files/", "body": b"x"}
+    assert answered(uploads(page), headers=headers, **sent)[0] == status
+
+
+@pytest.mark.parametrize(("before", "then", "status"), [
+    (["sk-unknown", "sk-unknown"], "session-of-ben", 200),
+    (["sk-of-ann", "sk-of-ann", "session-of-ann"], "session-of-ben", 200),
+    (["sk-of-ann", "session-of-ben"], "sk-unknown", 401),
+    (["sk-of-ann"], "session-of-ann", None),
+])  # fmt: skip
+def test_slow_uploads_leave_a_turn_to_others(
+    before: list[str], then: str, status: int | None
+) -> None:
+    """`before` never send the end of their files."""
+    app = uploads(page)
+
+    async def upload(token: str, sent: list[Any], *, ends: bool) -> None:
+        async def receive() -> Any:
+            if not ends:
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": b"x", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"authorization", f"Bearer {token}".encode()), (b"content-length", b"1")]
+        scope = {"type": "http", "method": "POST", "path": "/api/v1/files/", "headers": headers}
+        await app(scope, receive, send)
+
+    async def run() -> list[Any]:
+        slow = [asyncio.create_task(upload(token, [], ends=False)) for token in before]
+        sent: list[Any] = []
+        task = asyncio.create_task(upload(then, sent, ends=True))
+        await asyncio.wait([task], timeout=0.2)
+        for each in (task, *slow):
+            each.cancel()
+        return sent
+
+    sent = asyncio.run(run())
+    assert (sent[0]["status"] if sent else None) == status
