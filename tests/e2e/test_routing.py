@@ -167,6 +167,25 @@ def test_a_failing_deployment_is_left_out_for_a_while(
     assert time.monotonic() - since > COOLDOWN - 0.5
 
 
+@pytest.mark.all_only
+def test_a_new_configuration_takes_up_what_was_left_out(
+    alpha_tenant: Running, gateway: httpx.Client, providers: Providers
+) -> None:
+    flaky = providers.deployment("flaky")
+    litellm = alpha_tenant.tenant["litellm"]
+    long = litellm["routing"] | {"cooldown": "1h"}
+    alpha_tenant.change({"litellm": litellm | {"routing": long}})
+    try:
+        flaky.set(status=500)
+        for _ in range(2 * ALLOWED_FAILURES):
+            assert content(chat(gateway, "cooling")) == "answer from steady"
+        flaky.set()
+        assert content(chat(gateway, "cooling")) == "answer from steady"
+    finally:
+        alpha_tenant.change()
+    assert content(chat(gateway, "cooling")) == "answer from flaky"
+
+
 def test_a_slow_provider_is_given_up(gateway: httpx.Client, providers: Providers) -> None:
     slow = providers.deployment("slow")
     slow.set(delay_seconds=30)
