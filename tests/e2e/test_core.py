@@ -157,7 +157,8 @@ def test_the_doctor_says_that_the_core_s_pocketbase_is_dead(core: Core) -> None:
         core.start("pocketbase")
     [billing] = [found for what, found in of_tenant.items() if what.startswith("Billing API")]
     [login] = [found for what, found in of_tenant.items() if what.startswith("login at")]
-    assert billing.startswith("answered 503: ")
+    # The look-up of a container that is gone may outlast the doctor's patience.
+    assert billing.startswith(("answered 503: ", "does not answer: "))
     assert login.startswith(("its token endpoint answered 503: ", "does not answer: "))
     assert of_core[f"{core.slug}-pocketbase"].startswith("is exited (exit ")
     until(lambda: {**found_wrong(core.tenant), **found_wrong_in_core(core.file)} == {}, seconds=60)
