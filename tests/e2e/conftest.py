@@ -20,6 +20,7 @@ from tests.billing.client import BillingProcess
 from tests.e2e import ways
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import alpha, beta, gamma
+from tests.e2e.threads import apart
 from tests.providers.client import Providers
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Running:
     def change(self, tenant: dict[str, Any] | None = None, **config: Any) -> None:
         """Write the tenant's file with changes, and config of its stack, and bring it up."""
         self.project.write(self.tenant | (tenant or {}), **config)
-        self.way.up()
+        apart(self.way.up)
 
     def container(self, part: str) -> Container:
         return self.engine.containers.get(f"{self.slug}-{part}")
@@ -242,7 +243,7 @@ def running(
     with ExitStack() as up:
         for tenant in tenants:
             up.callback(remove, tenant)
-            tenant.way.up()
+            apart(tenant.way.up)
         yield tenants
 
 

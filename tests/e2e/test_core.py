@@ -13,7 +13,8 @@ from tests.e2e.browser import chromium
 from tests.e2e.core import ADA, BEN, Core, CorePerson, core_and_tenant
 from tests.e2e.doctor import found_wrong, found_wrong_in_core
 from tests.e2e.project import Project
-from tests.e2e.waiting import apart, until
+from tests.e2e.threads import apart
+from tests.e2e.waiting import until
 from tests.providers.client import Providers
 
 
@@ -193,7 +194,7 @@ def test_after_the_session_s_length_the_next_click_leads_to_the_login(
     core: Core, browser: Browser
 ) -> None:
     session = {**core.tenant.tenant["openwebui"], "session": "15s"}
-    apart(lambda: core.tenant.change({"openwebui": session}))
+    core.tenant.change({"openwebui": session})
     ben = CorePerson.at(browser, core, BEN)
     ben.open_chat()
     ben.page.wait_for_timeout(16_000)

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Running, running
 from tests.e2e.doctor import found_wrong
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import epsilon
-from tests.e2e.waiting import apart, until
+from tests.e2e.waiting import until
 from tests.e2e.webui import SECONDS, Session, admin
 from tests.openid.client import OpenIDProcess, account
 from tests.openid.server import Account
@@ -237,7 +237,7 @@ def test_passwords_count_if_the_file_says_so_and_the_provider_may_be_away_then(
     assert not company.passwords_count()
     login = {**company.running.tenant["login"], "passwords": True}
     with company.openid.away():
-        apart(lambda: company.running.change({"login": login}))
+        company.running.change({"login": login})
         stranger = Visitor.at(browser, company, BEN)
         stranger.knock()
         stranger.is_told(FAILED)

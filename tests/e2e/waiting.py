@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from tests.e2e.conftest import Running
 
@@ -20,9 +19,3 @@ def until_healthy(running: Running, *parts: str, seconds: float = 120) -> None:
         lambda: all(running.container(part).health == "healthy" for part in parts),
         seconds=seconds,
     )
-
-
-def apart(work: Callable[[], None]) -> None:
-    """Do it in a thread of its own: Playwright's loop runs in this one, and an export has one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result()
