@@ -23,9 +23,12 @@ class Past:
 
 def past(client: DockerClient, name: str) -> Past:
     """Look at what the engine remembers of a container."""
-    now = int(time.time())
+    now = time.time()
     filters = {"container": name, "event": ["oom", "die"]}
-    events = client.events(since=now - _LOOK_BACK_SECONDS, until=now, filters=filters, decode=True)
+    # Finer than docker-py's type: a whole second would leave out the one that has begun.
+    until: Any = f"{now:.9f}"
+    since = int(now) - _LOOK_BACK_SECONDS
+    events = client.events(since=since, until=until, filters=filters, decode=True)
     actions = [event["Action"] for event in events]
     return Past(actions.count("oom"), actions.count("die"))
 
