@@ -4,12 +4,14 @@ import json
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from docker import DockerClient
 from docker.models.containers import Container
 
 _LOOK_BACK_SECONDS = 3600
+_YOUNG = timedelta(minutes=2)
 _COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
 
 
@@ -45,13 +47,15 @@ def state_problem(container: Container | None, happened: Past, *, mend: str, mem
     if container is None:
         return f"is not there: `{mend}` makes it again"
     state = container.attrs["State"]
-    deaths = f"restarted {container.attrs['RestartCount']} times, exit {state['ExitCode']}"
+    deaths = f"restarted {container.attrs['RestartCount']} times"
+    if container.status != "running":  # else its exit code is none yet
+        deaths += f", exit {state['ExitCode']}"
     if happened.kills_for_memory or state.get("OOMKilled"):
         limit = container.attrs["HostConfig"]["Memory"] // 2**20
         return (
             f"was killed for memory ({deaths}): raise {memory}, which is {limit} now, and `{mend}`"
         )
-    if container.status == "restarting" or (container.health != "healthy" and happened.deaths > 1):
+    if _ends_again(container, happened):
         return f"ends again and again ({deaths}); it said last: {_last_line(container)}"
     if container.status == "paused":
         return f"is paused: `docker unpause {container.name}`"
@@ -59,6 +63,17 @@ def state_problem(container: Container | None, happened: Past, *, mend: str, mem
         exit_code = f" (exit {state['ExitCode']})" if container.status == "exited" else ""
         return f"is {container.status}{exit_code}: `{mend}` starts it"
     return _health_problem(container)
+
+
+def _ends_again(container: Container, happened: Past) -> bool:
+    if container.status == "restarting":
+        return True
+    if container.health == "healthy":
+        return False
+    # A busy engine forgets its events within seconds; its count goes back to the last start.
+    started = datetime.fromisoformat(container.attrs["State"]["StartedAt"])
+    is_young = datetime.now(UTC) - started < _YOUNG
+    return happened.deaths > 1 or (is_young and container.attrs["RestartCount"] > 1)
 
 
 def _health_problem(container: Container) -> str:
