@@ -28,7 +28,7 @@ _LINGER_SECONDS = 5.0
 
 _MEBIBYTE = 1024 * 1024
 
-# Some of these are answered without a key.
+# Some of these are answered without a key, and must take no memory that others wait for.
 _WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS")
 
 # Measured with LiteLLM: 20 MiB of text take 165 MiB, 2 MiB of the smallest messages 80 MiB, and
@@ -191,7 +191,7 @@ class BodyLimit:
         # than the other.
         if len(set(lengths)) > 1 or (lengths and _values(scope, b"transfer-encoding")):
             raise Refused(400, "The request declares the size of its body more than once.")
-        if scope.get("method") in _WITHOUT_A_BODY:
+        if self._memory and scope.get("method") in _WITHOUT_A_BODY:
             if _values(scope, b"transfer-encoding") or lengths not in ([], [b"0"]):
                 raise Refused(400, f"A {scope['method']} request has no body.")
             return 0
