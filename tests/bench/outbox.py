@@ -5,7 +5,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 
 from docker import DockerClient
@@ -13,11 +12,11 @@ from docker import DockerClient
 from gateway.billing import Billing
 from gateway.ledger import OUTBOX, Event, Ledger
 from gateway.sender import deliver
-from gateway.settings import Billing as BillingSettings
-from gateway.settings import Limits, Settings
+from gateway.settings import Settings
 from images.catalog import load_catalog
 from tests.billing.client import BillingProcess
 from tests.e2e.project import free_ports
+from tests.gateway_settings import gateway_settings
 
 EVENTS = 1_000_000
 DELIVERED = 100_000
@@ -95,26 +94,4 @@ def event(number: int) -> Event:
 
 
 def settings(billing: BillingProcess) -> Settings:
-    nobody = Limits(requests_per_minute=None, tokens_per_minute=None)
-    return Settings(
-        tenant="bench",
-        account="api@bench",
-        login=False,
-        billing=BillingSettings(
-            url=billing.url,
-            check_path="/api/check-budget",
-            log_path="/api/log-usage",
-            batch=BATCH,
-            grace_seconds=600,
-            contract=1,
-            user_id="email",
-            currency=None,
-            usd_rate=Decimal(1),
-        ),
-        markup_percent=Decimal(0),
-        person=nobody,
-        keys=(),
-        max_body_bytes=1_000_000,
-        body_memory_bytes=1_000_000,
-        longest_request_seconds=60,
-    )
+    return gateway_settings(billing.url, tenant="bench", batch=BATCH)

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from decimal import Decimal
 
 import pytest
 
@@ -14,10 +13,10 @@ from gateway.budgets import Budgets
 from gateway.ledger import OUTBOX, Event, Ledger, Reservation, Verdict
 from gateway.money import to_wire
 from gateway.sender import deliver
-from gateway.settings import Billing as BillingSettings
-from gateway.settings import Limits, Settings
+from gateway.settings import Settings
 from tests.billing.client import BillingProcess
 from tests.e2e.test_ledger import Valkey, server, valkey
+from tests.gateway_settings import gateway_settings
 
 __all__ = ["server", "valkey"]  # fixtures
 
@@ -40,28 +39,7 @@ def billing(process: BillingProcess) -> BillingProcess:
 
 
 def settings(process: BillingProcess) -> Settings:
-    return Settings(
-        tenant="blue",
-        account="api@blue",
-        login=True,
-        billing=BillingSettings(
-            url=process.url,
-            check_path="/api/check-budget",
-            log_path="/api/log-usage",
-            batch=100,
-            grace_seconds=600,
-            contract=2,
-            user_id="subject",
-            currency="EUR",
-            usd_rate=Decimal(1),
-        ),
-        markup_percent=Decimal(0),
-        person=Limits(requests_per_minute=None, tokens_per_minute=None),
-        keys=(),
-        max_body_bytes=1,
-        body_memory_bytes=1,
-        longest_request_seconds=60,
-    )
+    return gateway_settings(process.url, login=True, contract=2, user_id="subject", currency="EUR")
 
 
 @asynccontextmanager

@@ -4,22 +4,20 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 import pytest
 
 from gateway.billing import Billing, BillingAwayError, Budget, _budget
 from gateway.ledger import Event, Reservation
-from gateway.settings import Billing as BillingSettings
-from gateway.settings import Limits, Settings
+from gateway.settings import Settings
 from tests.billing import client, contract
 from tests.e2e.project import free_ports
+from tests.gateway_settings import gateway_settings
 
 T = TypeVar("T")
 KEY = "key-of-blue"
 ANN = "ann@example.com"
-NOBODY = Limits(requests_per_minute=None, tokens_per_minute=None)
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +42,8 @@ def settings(
     contract: Literal[1, 2] = 1,
     currency: str | None = None,
 ) -> Settings:
-    return Settings(
-        tenant="blue",
-        account="api@blue",
-        login=False,
-        billing=BillingSettings(
-            url=api.base_url,
-            check_path="/api/check-budget",
-            log_path="/api/log-usage",
-            batch=batch,
-            grace_seconds=600,
-            contract=contract,
-            user_id="email",
-            currency=currency,
-            usd_rate=Decimal(1),
-        ),
-        markup_percent=Decimal(0),
-        person=NOBODY,
-        keys=(),
-        max_body_bytes=1_000_000,
-        body_memory_bytes=1_000_000,
-        longest_request_seconds=60,
-    )
+    url = str(api.base_url)
+    return gateway_settings(url, batch=batch, contract=contract, currency=currency)
 
 
 def asked(of: Settings, question: Callable[[Billing], Awaitable[T]], *, key: str = KEY) -> T:

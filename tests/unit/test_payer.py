@@ -1,7 +1,6 @@
 """The payer of a request: nobody in the chat, and nobody outside of it, can change who it is."""
 
 import time
-from decimal import Decimal
 from typing import Any
 
 import jwt
@@ -10,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.payer import InvalidIdentityError, Payer, chat_payer, program_payer
-from gateway.settings import ApiKey, Billing, Limits, Settings
+from gateway.settings import ApiKey, Settings
+from tests.gateway_settings import gateway_settings
 
 SECRET = "s" * 64
-NO_LIMITS = Limits(requests_per_minute=None, tokens_per_minute=None)
 OIDC: dict[str, Any] = {
     "oidc_issuer": "https://id.example.com",
     "oidc_subject": "Sub-1",
@@ -22,28 +21,8 @@ OIDC: dict[str, Any] = {
 
 
 def settings(*, login: bool = True, user_id: Any = "email") -> Settings:
-    return Settings(
-        tenant="acme",
-        account="api@acme",
-        login=login,
-        billing=Billing(
-            url="http://billing-api:3000",
-            check_path="/check",
-            log_path="/log",
-            batch=1,
-            grace_seconds=1,
-            contract=2,
-            user_id=user_id,
-            currency=None,
-            usd_rate=Decimal(1),
-        ),
-        markup_percent=Decimal(0),
-        person=NO_LIMITS,
-        keys=(),
-        max_body_bytes=1_000_000,
-        body_memory_bytes=1_000_000,
-        longest_request_seconds=60,
-    )
+    url = "http://billing-api:3000"
+    return gateway_settings(url, tenant="acme", login=login, contract=2, user_id=user_id)
 
 
 def signed(*, key: str = SECRET, algorithm: str = "HS256", **claims: object) -> str:
