@@ -5,20 +5,15 @@ import subprocess
 import tempfile
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from docker import DockerClient
 from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from components.ssh import ssh_command
+
 API_VERSION = "1.44"  # the first that knows the start interval of a health check
-# Never a question: nobody can answer it. `up` would wait for ever, with the stack locked.
-SSH_OPTIONS = (
-    *("-o", "BatchMode=yes"),
-    *("-o", "ConnectTimeout=10"),
-    *("-o", "ServerAliveInterval=15"),
-)
 _DIAL = "docker system dial-stdio"
 
 
@@ -39,14 +34,6 @@ def connect(address: str) -> DockerClient:
 def shared(address: str) -> DockerClient:
     """The client that everything in this process shares; it is never closed."""
     return connect(address)
-
-
-def ssh_command(address: str) -> list[str]:
-    """The `ssh` to a Docker host, without a command there."""
-    parts = urlsplit(address)
-    user = ["-l", parts.username] if parts.username else []
-    port = ["-p", str(parts.port)] if parts.port else []
-    return ["ssh", "-T", *SSH_OPTIONS, *user, *port, "--", parts.hostname or ""]
 
 
 class SSHError(ConnectionError):

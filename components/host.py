@@ -13,9 +13,8 @@ from pulumi.resource_hooks import ResourceHookOptions
 
 from components.preflight import Claims, DockerHostError, Survey, check_move, check_new_volume
 from components.secrets import secret
+from components.ssh import SSH_OPTIONS
 
-# As `components.connection.SSH_OPTIONS`: the provider must not ask anybody either.
-_SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15"]
 _FINGERPRINT_CHARACTERS = 8
 
 
@@ -151,7 +150,7 @@ def docker_host(
         provider=docker.Provider(
             slug,
             host=address,
-            ssh_opts=_SSH_OPTIONS if address.startswith("ssh://") else None,
+            ssh_opts=[*SSH_OPTIONS] if address.startswith("ssh://") else None,
             registry_auth=[docker.ProviderRegistryAuthArgs(address=each) for each in registries]
             or None,
             opts=pulumi.ResourceOptions(
