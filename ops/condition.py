@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,22 +18,29 @@ _COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
 
 @dataclass(frozen=True)
 class Past:
-    """What happened to a container in the last hour, as far as its engine remembers."""
+    """What happened to a container in the last hour, as far as its engine remembers.
+
+    Attributes:
+        deaths: ends of its process that nobody asked for.
+    """
 
     kills_for_memory: int
     deaths: int
 
 
-def past(client: DockerClient, name: str) -> Past:
-    """Look at what the engine remembers of a container."""
+def past(client: DockerClient, container: Container | None) -> Past:
+    """Look at what the engine remembers of a container; of one that had its name, nothing."""
+    if container is None:
+        return Past(kills_for_memory=0, deaths=0)
     now = time.time()
-    filters = {"container": name, "event": ["oom", "die"]}
+    filters = {"container": container.id, "event": ["oom", "die", "stop"]}
     # Finer than docker-py's type: a whole second would leave out the one that has begun.
     until: Any = f"{now:.9f}"
     since = int(now) - _LOOK_BACK_SECONDS
     events = client.events(since=since, until=until, filters=filters, decode=True)
-    actions = [event["Action"] for event in events]
-    return Past(actions.count("oom"), actions.count("die"))
+    actions = Counter(event["Action"] for event in events)
+    # `docker stop` and `docker restart` are a "die" and a "stop"; a crash is a "die" alone.
+    return Past(kills_for_memory=actions["oom"], deaths=actions["die"] - actions["stop"])
 
 
 def state_problem(container: Container | None, happened: Past, *, mend: str, memory: str) -> str:
@@ -68,7 +76,8 @@ def state_problem(container: Container | None, happened: Past, *, mend: str, mem
 def _ends_again(container: Container, happened: Past) -> bool:
     if container.status == "restarting":
         return True
-    if container.health == "healthy":
+    # An engine starts again whatever has ended by itself: "exited" was stopped by somebody.
+    if container.status == "exited" or container.health == "healthy":
         return False
     # A busy engine forgets its events within seconds; its count goes back to the last start.
     started = datetime.fromisoformat(container.attrs["State"]["StartedAt"])

@@ -114,10 +114,10 @@ class _Examination:
     def engine(self) -> Iterator[Finding]:
         """Containers, networks, and the disk that they are on."""
         for part in self.parts:
-            name = f"{self._slug}-{part}"
+            name, container = f"{self._slug}-{part}", self._containers.get(part)
             problem = state_problem(
-                self._containers.get(part),
-                past(self._client, name),
+                container,
+                past(self._client, container),
                 mend=self._mend,
                 memory=f"`{part}.memory_mb` in {self._file}",
             )
