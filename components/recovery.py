@@ -21,6 +21,7 @@ PROCESSES = 1024
 _LOG_LINES = 15
 _POLL_SECONDS = 0.25
 _MOST_RESTARTS = 5
+_TRIES = 5
 
 
 class LeftoverError(RuntimeError):
@@ -103,7 +104,13 @@ def _limit_processes(container: Container) -> None:
     # Neither the provider nor docker-py knows the limit.
     api = container.client.api  # type: ignore[union-attr]
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/update"
-    api.post(url, json={"PidsLimit": PROCESSES}).raise_for_status()
+    for _ in range(_TRIES):
+        answer = api.post(url, json={"PidsLimit": PROCESSES})
+        if answer.ok:
+            return
+        # An engine refuses while a process has just ended, as one in a crash loop often has.
+        time.sleep(_POLL_SECONDS)
+    answer.raise_for_status()
 
 
 def _wait(container: Container, seconds: int) -> None:

@@ -45,12 +45,31 @@ def test_an_engine_that_refuses_to_limit_a_container_is_no_traceback(
 ) -> None:
     client = Mock()
     container = client.containers.get.return_value
-    container.client.api.post.return_value.raise_for_status.side_effect = HTTPError("500")
+    container.client.api.post.return_value = refusal()
     container.attrs = {"RestartCount": 0, "State": {"ExitCode": 0}}
     container.name, container.logs.return_value = "acme-litellm", b"the last line"
     monkeypatch.setattr(recovery, "shared", lambda _: client)
+    monkeypatch.setattr(recovery, "_POLL_SECONDS", 0)
     with pytest.raises(NotReadyError, match=r"become ready.*\nthe last line"):
         make_ready(NO_HOST, "acme-litellm", 1)
+
+
+def test_a_limit_that_a_crash_loop_refuses_is_set_a_moment_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Mock()
+    container = client.containers.get.return_value
+    container.health = "healthy"
+    container.attrs = {"RestartCount": 0, "State": {}}
+    container.client.api.post.side_effect = [refusal(), Mock(ok=True)]
+    monkeypatch.setattr(recovery, "shared", lambda _: client)
+    make_ready(NO_HOST, "acme-litellm", 1)
+    assert container.client.api.post.call_count == 2
+
+
+def refusal() -> Mock:
+    """The engine's answer about a container whose process has just ended."""
+    return Mock(ok=False, raise_for_status=Mock(side_effect=HTTPError("500")))
 
 
 def test_a_network_that_is_in_use_is_nobodys_leftover(monkeypatch: pytest.MonkeyPatch) -> None:
