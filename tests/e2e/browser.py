@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import TimeoutError as Late
 
-from ops.tools import ROOT
+from tests.programs import program
 
 SECONDS = 30
 _LOADS = 5
@@ -47,12 +46,8 @@ def chromium() -> Iterator[Browser]:
 
 def launched(playwright: Playwright, *arguments: str) -> Browser:
     """The same for whoever closes it, with arguments of its own."""
-    found = subprocess.run(
-        [ROOT / "tools" / "chromium"], check=True, text=True, capture_output=True
-    )
-    return playwright.chromium.launch(
-        executable_path=found.stdout.strip().splitlines()[-1], args=[*_ARGUMENTS, *arguments]
-    )
+    found = program("chromium", "chromium", "chromium-browser", "google-chrome")
+    return playwright.chromium.launch(executable_path=found, args=[*_ARGUMENTS, *arguments])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -11,11 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.project import free_ports
-
-PROGRAM = "/usr/sbin/sshd"
+from tests.programs import program
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,7 @@ class SSHHost:
 @contextmanager
 def ssh_host(folder: Path) -> Iterator[SSHHost]:
     """Run the server; `PATH` finds its own client first meanwhile."""
-    client = shutil.which("ssh")
-    if not client or not Path(PROGRAM).exists():
-        pytest.skip("needs OpenSSH's client and server")
+    client, server = program("openssh-client", "ssh"), program("openssh-server", "sshd")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     host = SSHHost(folder, free_ports(1)[0])
@@ -71,15 +65,15 @@ def ssh_host(folder: Path) -> Iterator[SSHHost]:
     wrapper.chmod(0o755)
     path = os.environ["PATH"]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen([PROGRAM, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
+        running = subprocess.Popen([server, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
     os.environ["PATH"] = f"{wrapper.parent}:{path}"
     try:
-        _wait_for(server, folder / "log")
+        _wait_for(running, folder / "log")
         yield host
     finally:
         os.environ["PATH"] = path
-        server.terminate()
-        server.wait()
+        running.terminate()
+        running.wait()
 
 
 def _wait_for(server: subprocess.Popen[bytes], log: Path) -> None:

@@ -18,6 +18,7 @@ from tests.e2e.conftest import Running
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until
 from tests.e2e.webui import Login, Session
+from tests.programs import program
 
 pytestmark = pytest.mark.usefixtures("on_one_way")
 
@@ -43,7 +44,6 @@ def certificate(folder: Path) -> dict[str, Path]:
 
 
 def nginx(folder: Path, port: int, chat_port: int) -> list[str]:
-    found = subprocess.run([ROOT / "tools" / "nginx"], check=True, text=True, capture_output=True)
     text = block("nginx")
     for name, path in certificate(folder).items():
         text = text.replace(f"/etc/ssl/acme/{name}.pem", str(path))
@@ -58,7 +58,7 @@ def nginx(folder: Path, port: int, chat_port: int) -> list[str]:
         f"http {{\naccess_log off;\n{temporary}{text}}}\n",
         encoding="utf-8",
     )
-    return [found.stdout.strip().splitlines()[-1], "-c", str(config), "-e", "stderr"]
+    return [program("nginx-light", "nginx"), "-c", str(config), "-e", "stderr"]
 
 
 def caddy(folder: Path, port: int, chat_port: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import shutil
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from ops.way import PulumiWay
 from tests.e2e import pulumi_cli
 from tests.e2e.conftest import Running
 from tests.process import Process
+from tests.programs import program
 
 USER, PASSWORD = "deploy", secrets.token_hex(16)
 
@@ -33,10 +33,12 @@ class Registry(Process):
             "auth": {"htpasswd": {"realm": "tests", "path": str(self.folder / "users")}},
         }))  # fmt: skip
         users = subprocess.run(
-            ["htpasswd", "-Bbn", USER, PASSWORD], check=True, capture_output=True
+            [program("apache2-utils", "htpasswd"), "-Bbn", USER, PASSWORD],
+            check=True,
+            capture_output=True,
         ).stdout
         (self.folder / "users").write_bytes(users)
-        return ["docker-registry", "serve", self.folder / "config.yml"]
+        return [program("docker-registry"), "serve", self.folder / "config.yml"]
 
     def health(self) -> str:
         return "/"
@@ -48,8 +50,6 @@ class Registry(Process):
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
-    if not shutil.which("docker-registry") or not shutil.which("htpasswd"):
-        pytest.skip("needs docker-registry and htpasswd")
     with Registry(folder=tmp_path) as running:
         yield running
 
