@@ -105,6 +105,9 @@ _COSTS = _names(
 )
 """Work that has another price, or one that nobody here knows."""
 
+_DEFAULTS: Mapping[str, str] = {"speed": "standard", "inference_geo": "global"}
+"""What Anthropic does without the name, too."""
+
 _CONTENT = _names(
     "messages input prompt system instructions contents system_instruction suffix file image audio"
     " stream documents previous_response_id"
@@ -188,7 +191,7 @@ def validate_body(route: str, body: object, *, cache_seconds: int | None = None)
     kept, dropped = {}, []
     for name, value in body.items():
         if name in PASSED[route]:
-            kept[name] = value
+            kept[name] = _without_point(name, value)
         elif value is not None and not _is_off(name, value) and (reason := _reason(name)):
             raise RequestError(
                 f"`{name[:64]}` cannot be set in a request to {route}: {reason}.", name
@@ -206,7 +209,9 @@ def _in_a_header(name: str) -> str:
 
 def _is_off(name: str, value: object) -> bool:
     """Whether it is what a client writes that wants no such work."""
-    return (name in _COSTS or name == "stream") and (value is False or value in ([], {}))
+    is_default = name in _DEFAULTS and value == _DEFAULTS[name]
+    is_none = (name in _COSTS or name == "stream") and (value is False or value in ([], {}))
+    return is_default or is_none
 
 
 def _reason(name: str) -> str | None:
@@ -312,6 +317,16 @@ _KINDS: Mapping[str, tuple[str, Check]] = {
     )
     for name in names.split()
 }
+
+_WHOLE = frozenset(name for name, (_, check) in _KINDS.items() if check in (_is_whole, _is_count))
+
+
+def _without_point(name: str, value: object) -> object:
+    """JSON has one kind of number: 100.0 is 100, which is all that providers take."""
+    if name in _WHOLE and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
 
 _MANY_TEXTS = _either(_is_text, _TEXTS, _WHOLES, _are(_WHOLES))
 _PROMPTS: Mapping[str, tuple[str, str, Check]] = {

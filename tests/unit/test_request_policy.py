@@ -95,7 +95,20 @@ def test_what_restricts_nothing_because_it_is_null_is_dropped() -> None:
     assert body.dropped == ("inference_geo",)
 
 
+@pytest.mark.parametrize(("route", "name"), [
+    (CHAT, "max_tokens"), (CHAT, "seed"), (CHAT, "n"), (MESSAGES, "max_tokens"),
+    (MESSAGES, "top_k"), (RESPONSES, "max_output_tokens"), (EMBEDDINGS, "dimensions"),
+])  # fmt: skip
+def test_a_whole_number_with_a_point_is_a_whole_number(route: str, name: str) -> None:
+    passed = validate_body(route, {**BODIES[route], name: 100.0}).value[name]
+    assert (type(passed), passed) == (int, 100)
+    for wrong in (100.5, 1e400, -0.5):
+        assert f"`{name}` must be a whole number" in refusal(route, {**BODIES[route], name: wrong})
+
+
 @pytest.mark.parametrize(("route", "name", "value"), [
+    (MESSAGES, "speed", "standard"),
+    (MESSAGES, "inference_geo", "global"),
     (RESPONSES, "background", False),
     (EMBEDDINGS, "stream", False),
     (MESSAGES, "mcp_servers", []),
