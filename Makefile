@@ -20,6 +20,7 @@ lint: .venv/test
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 unit: .venv/test
 	$(PYTHON) -m pytest tests/unit

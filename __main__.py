@@ -5,18 +5,17 @@ from pathlib import Path
 import pulumi
 
 from components.engine import end_quietly_on_failure
-from components.preflight import NOTHING, DockerHostError, preflight
+from components.preflight import NOTHING, preflight
 from components.stack_config import (
     StackConfig,
-    StackConfigError,
     core_keys,
     docker_hosts,
     read_stack_config,
 )
 from components.tenant_stack import TenantStack, TenantStackArgs, claims
-from images.catalog import ImageError, load_catalog
+from images.catalog import load_catalog
+from schema.errors import UserError
 from tenants.loader import load
-from tenants.problem import InvalidFileError
 
 PROJECT = Path(__file__).parent
 
@@ -39,7 +38,7 @@ try:
         found=found,
     )
     stack = TenantStack(args=args)
-except (DockerHostError, ImageError, InvalidFileError, StackConfigError) as error:
+except UserError as error:
     raise pulumi.RunError(str(error)) from None
 
 for name, value in stack.outputs.items():

@@ -8,8 +8,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from weakref import WeakValueDictionary
 
+from asgi.body_limit import BodyLimit, Refuse
 from chat.names import App, Receive, Scope, Send
-from gateway.body_limit import BodyLimit, Refuse
 
 AccountOf = Callable[[Scope], Awaitable[str | None]]
 

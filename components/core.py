@@ -2,7 +2,9 @@
 
 from pydantic import HttpUrl
 
-from tenants.model import HOST_NAME, LiteLLM, Tenant
+from tenants.litellm import LiteLLM
+from tenants.model import Tenant
+from tenants.url import HOST_NAME
 
 
 def core_hosts(tenant: Tenant) -> list[str]:

@@ -2,24 +2,26 @@
 
 from decimal import Decimal
 
-from gateway.settings import ApiKey, Billing, Limits, Settings
-from tenants import model
-from tenants.model import Tenant, base_url
+from gateway import settings
+from schema.types import base_url
+from tenants.billing import Billing
+from tenants.litellm import ApiKey, Cache, CacheMode, LiteLLM
+from tenants.model import Tenant
 
 _MARGIN_SECONDS = 60
 _MEBIBYTE = 1024 * 1024
 
 
-def gateway_config(tenant: Tenant) -> Settings:
+def gateway_config(tenant: Tenant) -> settings.Settings:
     """What the gateway reads; the secrets are in its environment."""
     limits = tenant.litellm.rate_limits
-    return Settings(
+    return settings.Settings(
         tenant=tenant.slug,
         account=tenant.account,
         login=tenant.login is not None,
         billing=_billing(tenant, tenant.billing) if tenant.billing else None,
         markup_percent=tenant.billing.markup_percent if tenant.billing else Decimal(0),
-        person=Limits(
+        person=settings.Limits(
             requests_per_minute=limits.requests_per_minute,
             tokens_per_minute=limits.tokens_per_minute,
         ),
@@ -31,8 +33,8 @@ def gateway_config(tenant: Tenant) -> Settings:
     )
 
 
-def _billing(tenant: Tenant, billing: model.Billing) -> Billing:
-    return Billing(
+def _billing(tenant: Tenant, billing: Billing) -> settings.Billing:
+    return settings.Billing(
         url=base_url(billing.url),
         check_path=billing.check_path,
         log_path=billing.log_path,
@@ -45,8 +47,8 @@ def _billing(tenant: Tenant, billing: model.Billing) -> Billing:
     )
 
 
-def _key(key: model.ApiKey) -> ApiKey:
-    return ApiKey(
+def _key(key: ApiKey) -> settings.ApiKey:
+    return settings.ApiKey(
         name=key.name,
         user=key.user,
         models=None if key.models is None else tuple(key.models),
@@ -55,11 +57,11 @@ def _key(key: model.ApiKey) -> ApiKey:
     )
 
 
-def _cache_ttl_seconds(cache: model.Cache) -> int | None:
-    return None if cache.mode is model.CacheMode.OFF else cache.ttl
+def _cache_ttl_seconds(cache: Cache) -> int | None:
+    return None if cache.mode is CacheMode.OFF else cache.ttl
 
 
-def _longest_request_seconds(litellm: model.LiteLLM) -> int:
+def _longest_request_seconds(litellm: LiteLLM) -> int:
     """Every try of a request, at the model and all of its fallbacks, may take the whole timeout."""
     routing = litellm.routing
     fallbacks = [*litellm.fallbacks.values(), *litellm.context_window_fallbacks.values()]

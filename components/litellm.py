@@ -1,7 +1,6 @@
 """LiteLLM: the model gateway."""
 
 from collections.abc import Sequence
-from importlib.resources import files as package_files
 
 import pulumi
 import yaml
@@ -11,6 +10,7 @@ from components.gateway_config import gateway_config
 from components.litellm_config import litellm_config, provider_key_env
 from components.part import PartArgs
 from components.postgres import database_url
+from components.program_files import program_files
 from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, answers, script
 from components.stack_config import Keys
@@ -51,7 +51,7 @@ class LiteLLM(pulumi.ComponentResource):
                 f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
                 f"{_FILES}/litellm.sh": script("litellm.sh"),
                 f"{_FILES}/gateway.json": gateway_config(tenant).model_dump_json(indent=2),
-                **{f"{_FILES}/gateway/{name}": text for name, text in _gateway().items()},
+                **program_files("asgi/*", "gateway/*", "money/*", folder=_FILES),
             },
             listeners=[
                 Listener(address=str(tenant.bind), host_port=tenant.litellm.port, port=PORT)
@@ -108,12 +108,3 @@ def _program(tenant: Tenant) -> list[str]:
     if tenant.billing:
         return ["sh", f"{_FILES}/litellm.sh"]
     return ["python3", "-P", "-m", "gateway.app"]
-
-
-def _gateway() -> dict[str, str]:
-    """The files of `gateway/`, by name."""
-    return {
-        path.name: path.read_text(encoding="utf-8")
-        for path in package_files("gateway").iterdir()
-        if path.name.endswith((".py", ".lua"))
-    }

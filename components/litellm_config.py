@@ -8,21 +8,19 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from tenants.model import (
+from schema.types import base_url
+from tenants.deployment import NO_KEY, Deployment, Price
+from tenants.litellm import (
     DEMO_EMBEDDING,
     DEMO_MODEL,
-    NO_KEY,
     Cache,
     CacheMode,
-    Deployment,
     Fallbacks,
     LiteLLM,
     Model,
-    Price,
     Strategy,
-    Tenant,
-    base_url,
 )
+from tenants.model import Tenant
 
 Json = dict[str, Any]
 

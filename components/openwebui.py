@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from importlib.resources import files as package_files
 from urllib.parse import urlsplit
 
 import pulumi
@@ -12,11 +11,13 @@ from components.core import core_hosts
 from components.litellm_config import first_model
 from components.part import PartArgs
 from components.postgres import database_url
+from components.program_files import program_files
 from components.redis import redis_url
 from components.secrets import Secrets
 from components.service import Health, Listener, Service, ServiceArgs, Storage, answers
 from components.stack_config import Keys
-from tenants.model import Tenant, base_url
+from schema.types import base_url
+from tenants.model import Tenant
 
 PORT = 8080
 _USER = 1000  # the image has no user of its own
@@ -99,7 +100,7 @@ class OpenWebUI(pulumi.ComponentResource):
             secret_env=_secret_env(args.secrets, keys),
             files={
                 _CONFIG: json.dumps(chat_config(tenant), indent=2),
-                **{f"{_FILES}/{name}": text for name, text in _program().items()},
+                **program_files("asgi/*", "chat/*", folder=_FILES),
             },
             storage=Storage(volume=args.volumes.names["openwebui"], path=_DATA, hand_over=True),
             listeners=[
@@ -235,18 +236,6 @@ def _origins(tenant: Tenant) -> list[str]:
     """Addresses of the pages that may talk to the chat."""
     names = [f"{scheme}://{name}" for name in tenant.chat_names for scheme in ("http", "https")]
     return [f"https://{tenant.domain}", *names[2:]] if tenant.domain else names
-
-
-def _program() -> dict[str, str]:
-    """The files of `chat/`, and what it has of the gateway's, by name."""
-    chat = package_files("chat").iterdir()
-    own = {
-        f"chat/{path.name}": path.read_text(encoding="utf-8")
-        for path in chat
-        if path.name.endswith((".css", ".py", ".txt"))
-    }
-    limit = package_files("gateway") / "body_limit.py"
-    return own | {"gateway/body_limit.py": limit.read_text(encoding="utf-8")}
 
 
 def _secret_env(secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:

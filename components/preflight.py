@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from components.labels import MARK, TENANT
+from schema.errors import UserError
 from tenants.address import overlap
 
 Json = Mapping[str, Any]
@@ -26,7 +27,7 @@ _IPV4 = 4
 _NO_SUCH_ADDRESS, _TAKEN = errno.EADDRNOTAVAIL, errno.EADDRINUSE
 
 
-class DockerHostError(ValueError):
+class DockerHostError(UserError):
     """The stack's Docker host cannot be used as it is; one line a problem."""
 
 

@@ -14,6 +14,7 @@ from requests import RequestException
 
 from components.connection import shared
 from components.labels import PART, TENANT, labels
+from schema.errors import UserError
 
 PROCESSES = 1024
 """Most processes and threads of a container."""
@@ -24,11 +25,11 @@ _MOST_RESTARTS = 5
 _TRIES = 5
 
 
-class LeftoverError(RuntimeError):
+class LeftoverError(UserError):
     """Something of the same name is in the way; the text says what."""
 
 
-class NotReadyError(RuntimeError):
+class NotReadyError(UserError):
     """A container did not become healthy; the text shows its last lines."""
 
 

@@ -19,7 +19,7 @@ from components.host import Host
 from components.labels import labels
 from components.volumes import Volume
 from images.catalog import Image
-from tenants import model
+from schema.types import Resources
 
 START = "/opt/cloudfreedom/start.sh"
 SECRETS = "/run/secrets"
@@ -103,7 +103,7 @@ class ServiceArgs:
     image: Image
     user: int
     command: Sequence[str]
-    limits: model.Service
+    limits: Resources
     networks: Sequence[pulumi.Input[str]]
     health: Health
     env: Mapping[str, str] = field(default_factory=dict)

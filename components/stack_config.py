@@ -22,26 +22,33 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from components.litellm_config import provider_key_env
-from images.catalog import Source
-from tenants.file import section
-from tenants.model import DOLLAR, Currency, Tenant, UsdRate
-from tenants.problem import in_words, masked
-from tenants.text import matching
+from images.catalog import ImageSource
+from schema.diagnostics import in_words, masked
+from schema.errors import UserError
+from schema.text import constrained_str
+from schema.types import DOLLAR, Currency, UsdRate
+from schema.yaml_file import section
+from tenants.model import Tenant
 
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
 SECRET_KEYS = ("providerKeys", "billingKey", "loginSecret")
 _CORE = "pulumi config set core organization/PROJECT/STACK, or "
 
-DockerHost = Annotated[str, *matching(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")]
+DockerHost = Annotated[
+    str, *constrained_str(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")
+]
 
 Registry = Annotated[
-    str, *matching(r"[A-Za-z0-9.\-]+(:[0-9]+)?", "a registry's host, such as registry.example.com")
+    str,
+    *constrained_str(
+        r"[A-Za-z0-9.\-]+(:[0-9]+)?", "a registry's host, such as registry.example.com"
+    ),
 ]
 
 CoreStackName = Annotated[
     str,
-    *matching(
+    *constrained_str(
         r"|[^/]+/[^/]+/[^/]+", "organization/PROJECT/STACK, as `pulumi stack ls --all` names it"
     ),
 ]
@@ -59,7 +66,7 @@ Turn = Annotated[int, BeforeValidator(_counted), Field(ge=1)]
 _Config = TypeVar("_Config", bound="Section")
 
 
-class StackConfigError(ValueError):
+class StackConfigError(UserError):
     """The stack's config cannot be used; its text is one line a problem."""
 
 
@@ -87,7 +94,7 @@ class Deployment(Section):
     """Where anything is deployed, and from which images."""
 
     docker_host: DockerHost = LOCAL_DOCKER
-    images: Source = "official"
+    images: ImageSource = "official"
     image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
     registries: list[Registry] = Field(
         [], description="Registries whose login is the Docker CLI's own (`docker login`)"

@@ -5,13 +5,13 @@ from pathlib import Path
 import pulumi
 
 from components.engine import end_quietly_on_failure
-from components.preflight import NOTHING, DockerHostError, preflight
-from components.stack_config import StackConfigError, read_stack_config
+from components.preflight import NOTHING, preflight
+from components.stack_config import read_stack_config
 from core.deployment.core_stack import CoreStack, CoreStackArgs, claims
 from core.deployment.stack_config import CoreConfig
 from core.loader import load
-from images.catalog import ImageError, load_catalog
-from tenants.problem import InvalidFileError
+from images.catalog import load_catalog
+from schema.errors import UserError
 
 try:
     config = read_stack_config(CoreConfig)
@@ -23,7 +23,7 @@ try:
         end_quietly_on_failure()
         found = preflight(config.docker_host, claims(core, config))
     stack = CoreStack(args=CoreStackArgs(core=core, config=config, image=images.core, found=found))
-except (DockerHostError, ImageError, InvalidFileError, StackConfigError) as error:
+except UserError as error:
     raise pulumi.RunError(str(error)) from None
 
 for name, value in stack.outputs.items():

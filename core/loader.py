@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import HttpUrl
 
 from core.model import Core
-from tenants.file import load_among, load_each, read, stacks
+from schema.diagnostics import NEEDED, InvalidFileError, Violation
+from schema.yaml_file import load_among, load_each, read, stacks
 from tenants.model import Tenant
-from tenants.problem import NEEDED, Finding, InvalidFileError
 
 FOLDER = Path(__file__).parent
 
@@ -39,7 +39,9 @@ def _with_chat_urls(core: Core, path: Path) -> Core:
         for each in core.tenants
     ]
     unknown = [
-        Finding(("tenants", number, "chat_url"), "", f"{NEEDED}: tenants/ does not have the tenant")
+        Violation(
+            ("tenants", number, "chat_url"), "", f"{NEEDED}: tenants/ does not have the tenant"
+        )
         for number, each in enumerate(tenants)
         if not each.chat_url
     ]
@@ -68,7 +70,7 @@ def load_all(folder: Path = FOLDER) -> dict[str, Core]:
     return load_each(folder, lambda stack: load(stack, folder))
 
 
-def _clashes(core: Core, other: Core, stack: str) -> Iterator[Finding]:
+def _clashes(core: Core, other: Core, stack: str) -> Iterator[Violation]:
     # One slug is one volume: whoever came up second would take over the people of the first.
     if core.slug == other.slug:
-        yield Finding(("slug",), core.slug, f"{stack}.yaml has the same: each its own")
+        yield Violation(("slug",), core.slug, f"{stack}.yaml has the same: each its own")

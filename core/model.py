@@ -8,32 +8,36 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, IPvAnyAddress, field_validator, model_validator
 
-from tenants.duration import Duration
-from tenants.model import (
+from money.nanos import LARGEST, NANOS
+from schema.diagnostics import Violation, raise_violations, repeated
+from schema.duration import Duration
+from schema.text import constrained_str
+from schema.types import (
     DOLLAR,
     UNSPECIFIED,
     Currency,
     Domain,
     MiB,
     Port,
+    Resources,
     Section,
-    Service,
     Slug,
     UsdRate,
     public_url,
 )
-from tenants.problem import Finding, refuse, repeated
-from tenants.text import matching
 
 CoreSlug = Annotated[
-    str, *matching(r"core(-[a-z0-9]{1,20})?", "`core`, or `core-` and up to 20 letters and digits")
+    str,
+    *constrained_str(
+        r"core(-[a-z0-9]{1,20})?", "`core`, or `core-` and up to 20 letters and digits"
+    ),
 ]
 Email = Annotated[
     str,
-    *matching(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an e-mail address"),
+    *constrained_str(r"[^\s@]+@[^\s@]+\.[^\s@]+", "an e-mail address"),
     AfterValidator(str.lower),
 ]
-Amount = Annotated[Decimal, Field(ge=0, le=8_999_999, decimal_places=9)]
+Amount = Annotated[Decimal, Field(ge=0, le=LARGEST // NANOS, decimal_places=9)]
 
 _Path = tuple[str | int, ...]
 _UNUSED = "one that is not used above"
@@ -87,11 +91,11 @@ class CoreTenant(Section):
     @field_validator("people")
     @classmethod
     def _emails_differ(cls, people: list[Person]) -> list[Person]:
-        refuse(repeated((person.email for person in people), "email", _UNUSED))
+        raise_violations(repeated((person.email for person in people), "email", _UNUSED))
         return people
 
 
-class PocketBase(Service):
+class PocketBase(Resources):
     """Where people, budgets and usage are kept."""
 
     memory_mb: MiB = 256
@@ -101,14 +105,14 @@ class PocketBase(Service):
     )
 
 
-class BillingApi(Service):
+class BillingApi(Resources):
     """What tenants ask for budgets and tell of usage."""
 
     port: Port = 3000
     memory_mb: MiB = 256
 
 
-class Identity(Service):
+class Identity(Resources):
     """The login of all tenants, and the portal."""
 
     port: Port = 8090
@@ -146,25 +150,29 @@ class Core(Section):
     @field_validator("tenants")
     @classmethod
     def _slugs_differ(cls, tenants: list[CoreTenant]) -> list[CoreTenant]:
-        refuse(repeated((tenant.slug for tenant in tenants), "slug", _UNUSED))
+        raise_violations(repeated((tenant.slug for tenant in tenants), "slug", _UNUSED))
         emails: dict[_Path, str] = {
             (tenant_at, "people", person_at, "email"): person.email
             for tenant_at, tenant in enumerate(tenants)
             for person_at, person in enumerate(tenant.people)
         }
-        refuse(_shared(emails, "a person of one tenant only"))
+        raise_violations(_shared(emails, "a person of one tenant only"))
         return tenants
 
     @model_validator(mode="after")
     def _rate_is_needed(self) -> Self:
         if self.usd_rate and self.currency == DOLLAR:
-            refuse([Finding(("usd_rate",), "", f"none: the budgets are in {DOLLAR} already")])
+            raise_violations(
+                [Violation(("usd_rate",), "", f"none: the budgets are in {DOLLAR} already")]
+            )
         return self
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
         if self.bind.is_unspecified and not self.domain:
-            refuse([Finding(("bind",), self.bind, f"{UNSPECIFIED}, or `domain` beside it")])
+            raise_violations(
+                [Violation(("bind",), self.bind, f"{UNSPECIFIED}, or `domain` beside it")]
+            )
         return self
 
     @model_validator(mode="after")
@@ -174,11 +182,11 @@ class Core(Section):
             ("billing", "port"): self.billing.port,
             ("identity", "port"): self.identity.port,
         }
-        refuse(_shared(ports, "another part has the same: each its own"))
+        raise_violations(_shared(ports, "another part has the same: each its own"))
         return self
 
 
-def _shared(values: Mapping[_Path, object], allowed: str) -> Iterator[Finding]:
+def _shared(values: Mapping[_Path, object], allowed: str) -> Iterator[Violation]:
     """The places whose value is another place's, too."""
     times = Counter(values.values())
-    return (Finding(path, value, allowed) for path, value in values.items() if times[value] > 1)
+    return (Violation(path, value, allowed) for path, value in values.items() if times[value] > 1)

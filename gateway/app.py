@@ -20,12 +20,12 @@ from litellm.proxy.shutdown.graceful_shutdown_manager import GracefulShutdownMan
 from litellm.router_utils.cooldown_cache import CooldownCache
 from redis.exceptions import RedisError
 
+from asgi.body_limit import App, BodyLimit, BodyMemory
+from asgi.header_timeout import HeaderTimeout
 from gateway import count_tokens, log
 from gateway.auth import routes_of
-from gateway.body_limit import App, BodyLimit, BodyMemory
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
-from gateway.header_timeout import HeaderTimeout
 from gateway.json_body import JsonBody
 from gateway.routes import ClosedRoutes
 from gateway.settings import settings

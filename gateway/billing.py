@@ -11,8 +11,8 @@ from typing import Any, Self
 import aiohttp
 
 from gateway.ledger import Event, Reservation
-from gateway.money import from_wire, to_wire
 from gateway.settings import Settings
+from money.nanos import from_wire, to_wire
 
 CHECK_SECONDS = 1.5
 """A person waits for this one."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from asgi.body_limit import App, Message, Receive, Scope, Send
 from gateway import log
-from gateway.body_limit import App, Message, Receive, Scope, Send
 from gateway.failure import body_of, content_of, plain
 from gateway.request_policy import DROPPED
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from gateway.contents import Contents, contents
 from gateway.images import most_tokens
-from gateway.money import with_markup
 from gateway.prices import ANSWER_TOKENS, Model, Price, Prompt
 from gateway.request_policy import ANSWERS, OUTPUT_LIMITS, UNITS, RequestError
 from gateway.tools import added_tokens, provider_runs_one
+from money.nanos import with_markup
 
 # A count of tokens is the one of OpenAI's tokenizer; others need up to this many more.
 TOKENIZERS_DIFFER = 1.3

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from gateway.body_limit import Scope
+from asgi.body_limit import Scope
 
 # The kinds of this gateway's own refusals, such as `budget_exceeded`.
 _OWN = ("budget_", "gateway_")

@@ -34,7 +34,6 @@ from gateway.health import Health, add_routes
 from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
 from gateway.log import write as _write
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS
-from gateway.money import from_decimal, from_float, with_markup
 from gateway.payer import Payer
 from gateway.prices import Model, dearest, words_cost
 from gateway.reach import Reach
@@ -42,6 +41,7 @@ from gateway.request_policy import FREE, OUTPUT_LIMITS, RequestError, validate_c
 from gateway.sender import connect
 from gateway.settings import Settings, settings
 from gateway.usage import is_estimate, mark_estimates
+from money.nanos import from_decimal, from_float, with_markup
 
 _ID = "cloudfreedom_request"
 _LIMIT = "cloudfreedom_limit"

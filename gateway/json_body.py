@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from gateway.body_limit import App, Receive, Scope, Send, replay
+from asgi.body_limit import App, Receive, Scope, Send, replay
 from gateway.failure import Failure, body_of
 from gateway.request_policy import (
     DROPPED,

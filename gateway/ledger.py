@@ -31,7 +31,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from gateway.money import to_wire
+from money.nanos import to_wire
 
 OUTBOX = "money:outbox"
 REFUSED = "money:refused"

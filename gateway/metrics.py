@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.ledger import OUTBOX, REFUSED, RESERVATIONS, TOTALS, Ledger
-from gateway.money import NANOS
+from money.nanos import NANOS
 
 REGISTRY = CollectorRegistry()
 ALLOWED = Counter("gateway_allowed_total", "Requests let through", registry=REGISTRY)

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from gateway.images import is_known
-from gateway.money import NANOS
+from money.nanos import NANOS
 
 # For a model that LiteLLM knows no limits of. An answer is then limited to this.
 ANSWER_TOKENS = 4096

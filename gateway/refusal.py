@@ -6,7 +6,7 @@ Open WebUI shows the message to the person word for word.
 from collections.abc import Mapping
 
 from gateway.ledger import Reply
-from gateway.money import for_people
+from money.nanos import for_people
 
 RETRY_SECONDS = 5
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from gateway.body_limit import App, Receive, Refuse, Refused, Scope, Send, answer_refused
+from asgi.body_limit import App, Receive, Refuse, Refused, Scope, Send, answer_refused
 
 OPEN_ROUTES = (
     "/",

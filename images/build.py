@@ -24,7 +24,8 @@ from typing import get_args
 import docker
 from docker.errors import DockerException, ImageNotFound
 
-from images.catalog import RECIPES, Catalog, Source, load_catalog
+from images.catalog import RECIPES, Catalog, ImageSource, load_catalog
+from schema.errors import UserError
 
 _BASE = RECIPES / "base"
 _SHOWN_LINES = 20
@@ -41,7 +42,7 @@ Dir::Cache "/machine";
 _MACHINES_MIRRORS = b'Dir::Etc::SourceList "/machine/sources.list";\n'
 
 
-class BuildError(Exception):
+class BuildError(UserError):
     """An image could not be built. The text ends with the last lines of its build."""
 
 
@@ -135,7 +136,7 @@ def _context(part: str, machine: Mapping[str, bytes]) -> BytesIO:
     return context
 
 
-def _machine(base: Source) -> dict[str, bytes]:
+def _machine(base: ImageSource) -> dict[str, bytes]:
     """What a build needs of this machine, by the name it has in the folder `machine`.
 
     The official base knows Debian's mirrors; the built one has none but this machine's.
@@ -174,8 +175,10 @@ def _pip_settings() -> dict[str, str]:
 def main() -> None:
     """Builds what is missing, for `python -m images.build`."""
     parser = ArgumentParser(description=main.__doc__)
-    parser.add_argument("source", choices=get_args(Source), help="what the stack's `images` says")
-    source: Source = parser.parse_args().source
+    parser.add_argument(
+        "source", choices=get_args(ImageSource), help="what the stack's `images` says"
+    )
+    source: ImageSource = parser.parse_args().source
     try:
         build_missing(docker.from_env(), load_catalog(source), print)
     except (BuildError, DockerException) as error:

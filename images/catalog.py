@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from schema.errors import UserError
+
 RECIPES = Path(__file__).parent
 
-Source = Literal["official", "built"]
+ImageSource = Literal["official", "built"]
 
 _NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 _REFERENCE = re.compile(r"([^@\s]+):([^:/@\s]+)(@sha256:[0-9a-f]{64})?")
@@ -21,7 +23,7 @@ _REFERENCE = re.compile(r"([^@\s]+):([^:/@\s]+)(@sha256:[0-9a-f]{64})?")
 _NUMBERS = re.compile(r"(?:[a-z]+-)*v?(\d+(?:\.\d+)*)")
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """Images that must not run. The text says which, why, and what is allowed."""
 
 
@@ -34,7 +36,7 @@ class Image(_Data):
 
     reference: str
     version: str
-    source: Source
+    source: ImageSource
     lacks: Mapping[str, str]
 
     def can(self, ability: str) -> bool:
@@ -106,7 +108,7 @@ class _File(_Data):
     core: _Entry
 
 
-def load_catalog(source: Source, overrides: Mapping[str, str] = _NO_OVERRIDES) -> Catalog:
+def load_catalog(source: ImageSource, overrides: Mapping[str, str] = _NO_OVERRIDES) -> Catalog:
     """The images of one source, except for the parts that `overrides` gives a reference for.
 
     What has no official image is built whatever the source.
@@ -153,7 +155,7 @@ def recipe_hash(part: str, base: str = "") -> str:
 
 
 def _image(
-    part: str, entry: _Entry, source: Source, override: str | None, official_base: str
+    part: str, entry: _Entry, source: ImageSource, override: str | None, official_base: str
 ) -> Image:
     if override is not None:
         return _overriding(part, entry, override)

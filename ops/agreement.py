@@ -19,11 +19,14 @@ from components.stack_config import (
 )
 from core.deployment.stack_config import stored_gateway
 from core.model import Core, CoreTenant
+from schema.diagnostics import Diagnostic, InvalidFileError, Violation
+from schema.types import DOLLAR, base_url
+from schema.yaml_file import SourceMap, read, stacks
 from tenants.address import overlap
-from tenants.file import Source, read, stacks
-from tenants.model import CORE_BILLING, CORE_LOGIN, DOLLAR, Billing, Tenant, base_url
+from tenants.billing import CORE_BILLING, Billing
+from tenants.login import CORE_LOGIN
+from tenants.model import Tenant
 from tenants.prices import priced_models
-from tenants.problem import Finding, InvalidFileError, Problem
 
 _CORE_PROJECT = "cloudfreedom-core"
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -34,7 +37,7 @@ _Path = tuple[str | int, ...]
 class _Listener:
     """A port of a host, and where a file says so."""
 
-    source: Source
+    source: SourceMap
     path: _Path
     address: str
     port: int
@@ -42,9 +45,9 @@ class _Listener:
     def clashes_with(self, other: "_Listener") -> bool:
         return self.port == other.port and overlap(self.address, other.address)
 
-    def beside(self, other: "_Listener") -> Problem:
+    def beside(self, other: "_Listener") -> Diagnostic:
         allowed = f"{other.source.file} uses it on the same host: a free one"
-        return self.source.problem(Finding(self.path, self.port, allowed))
+        return self.source.problem(Violation(self.path, self.port, allowed))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class _CoreFile:
     """A core, where its file says what, and where it is deployed."""
 
     core: Core
-    source: Source
+    source: SourceMap
     host: str
     gateway: str
 
@@ -83,7 +86,7 @@ class _TenantFile:
     """
 
     tenant: Tenant
-    source: Source
+    source: SourceMap
     host: str
     core: str
 
@@ -109,7 +112,7 @@ class _TenantFile:
         return self.leads_to("billing") is not None or (bool(self.core) and elsewhere)
 
 
-def disagreements(root: Path) -> list[Problem]:
+def disagreements(root: Path) -> list[Diagnostic]:
     """Everything that cannot be right in two files at once, where it has to be changed.
 
     A file that is broken itself is not looked at here.
@@ -141,7 +144,7 @@ class _Checkout:
             found[stack] = _TenantFile(tenant, source, hosts[stack], core.rpartition("/")[2])
         return found
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[Diagnostic]:
         """All of them."""
         found = list(self._port_clashes())
         for tenant in self._tenants.values():
@@ -161,7 +164,7 @@ class _Checkout:
         uses_it = login or tenant.leads_to("billing")
         return next(iter([*both, *ports, *(listed if uses_it else [])]), None)
 
-    def _port_clashes(self) -> Iterator[Problem]:
+    def _port_clashes(self) -> Iterator[Diagnostic]:
         """Between cores, and of cores with tenants; tenants look at each other themselves."""
         for one, other in combinations(self._cores.values(), 2):
             if one.host == other.host:
@@ -172,7 +175,7 @@ class _Checkout:
                     yield from _clashes(core, tenant)
 
 
-def _valid(folder: Path, model: type[_Model]) -> Mapping[str, tuple[_Model, Source]]:
+def _valid(folder: Path, model: type[_Model]) -> Mapping[str, tuple[_Model, SourceMap]]:
     found = {}
     for stack in stacks(folder):
         try:
@@ -182,7 +185,7 @@ def _valid(folder: Path, model: type[_Model]) -> Mapping[str, tuple[_Model, Sour
     return found
 
 
-def _clashes(one: _CoreFile, other: _CoreFile | _TenantFile) -> Iterator[Problem]:
+def _clashes(one: _CoreFile, other: _CoreFile | _TenantFile) -> Iterator[Diagnostic]:
     for ours in one.listeners:
         for theirs in other.listeners:
             if ours.clashes_with(theirs):
@@ -190,11 +193,11 @@ def _clashes(one: _CoreFile, other: _CoreFile | _TenantFile) -> Iterator[Problem
                 yield theirs.beside(ours)
 
 
-def _between(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
+def _between(tenant: _TenantFile, core: _CoreFile) -> Iterator[Diagnostic]:
     listed = core.entry(tenant.tenant.slug)
     if listed is None:
         yield tenant.source.problem(
-            Finding(
+            Violation(
                 ("slug",),
                 tenant.tenant.slug,
                 f"{core.source.file} must have it under `tenants`, since `login` or `billing` leads"
@@ -209,16 +212,16 @@ def _between(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
 
 def _chat_url(
     tenant: _TenantFile, core: _CoreFile, index: int, listed: CoreTenant
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     it = tenant.tenant
     url = it.chat_url
     if it.login and listed.chat_url and base_url(listed.chat_url) != url:
         path = ("tenants", index, "chat_url")
         allowed = f"people open the chat at {url}, says {tenant.source.file}"
-        yield core.source.problem(Finding(path, str(listed.chat_url), allowed))
+        yield core.source.problem(Violation(path, str(listed.chat_url), allowed))
 
 
-def _ports(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
+def _ports(tenant: _TenantFile, core: _CoreFile) -> Iterator[Diagnostic]:
     places = {
         "login": ("issuer", core.core.identity.port),
         "billing": ("url", core.core.billing.port),
@@ -233,28 +236,28 @@ def _ports(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
                 f"this name leads to the tenant's own Docker host, and"
                 f" {core.source.file} is on {core.host}: an address that leads there"
             )
-            yield tenant.source.problem(Finding((section, key), value, allowed))
+            yield tenant.source.problem(Violation((section, key), value, allowed))
         elif leads_to != port:
             allowed = f"port {port}, which {core.source.file} says"
-            yield tenant.source.problem(Finding((section, key), value, allowed))
+            yield tenant.source.problem(Violation((section, key), value, allowed))
 
 
-def _money(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
+def _money(tenant: _TenantFile, core: _CoreFile) -> Iterator[Diagnostic]:
     billing = tenant.tenant.billing
     if billing is None or not tenant.asks_core(billing):
         return
     counted = core.core.currency
     if billing.usd_rate and counted == DOLLAR:
         allowed = f"none: {core.source.file} counts {DOLLAR} already"
-        yield tenant.source.problem(Finding(("billing", "usd_rate"), "", allowed))
+        yield tenant.source.problem(Violation(("billing", "usd_rate"), "", allowed))
     if billing.currency and billing.currency != counted:
         allowed = f"{counted}, in which {core.source.file} counts"
-        yield tenant.source.problem(Finding(("billing", "currency"), billing.currency, allowed))
+        yield tenant.source.problem(Violation(("billing", "currency"), billing.currency, allowed))
     elif counted != DOLLAR and not (billing.usd_rate or core.core.usd_rate):
         yield from _priced_in_dollars(tenant, core)
 
 
-def _priced_in_dollars(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem]:
+def _priced_in_dollars(tenant: _TenantFile, core: _CoreFile) -> Iterator[Diagnostic]:
     for index, model in enumerate(tenant.tenant.litellm.models):
         for number, deployment in enumerate(model.deployments):
             own = deployment.price and deployment.price.input_per_million is not None
@@ -265,4 +268,4 @@ def _priced_in_dollars(tenant: _TenantFile, core: _CoreFile) -> Iterator[Problem
                 f"its price is known in US dollars, and {core.source.file} counts"
                 f" {core.core.currency}: `usd_rate` there or under `billing`, or a `price`"
             )
-            yield tenant.source.problem(Finding(path, deployment.model, allowed))
+            yield tenant.source.problem(Violation(path, deployment.model, allowed))

@@ -10,43 +10,25 @@ from typing import Annotated
 import pulumi
 import typer
 
-from components.stack_config import LOCAL_DOCKER, StackConfigError, docker_hosts
+from components.stack_config import LOCAL_DOCKER, docker_hosts
 from core.deployment.stack_config import check_gateways
 from core.loader import load as load_core
 from core.loader import load_all as load_cores
-from images.build import BuildError
-from images.catalog import ImageError, Source
+from images.catalog import ImageSource
 from ops import demo as demo_tenant
 from ops.agreement import disagreements
-from ops.compose import ExportError
-from ops.demo_data import OthersDataError
-from ops.doctor import Finding, examine, examine_core
+from ops.doctor import Check, examine, examine_core
 from ops.export import carry_back
 from ops.export import export as export_stack
-from ops.files import FileError, read_config
 from ops.keys import given_keys
-from ops.state import StateError
 from ops.tools import CORE, ROOT, shown_compose
-from ops.way import WayError
+from ops.yaml_io import read_config
+from schema.diagnostics import InvalidFileError
+from schema.errors import UserError
 from tenants.loader import load, load_all
-from tenants.problem import InvalidFileError
 
 app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
-)
-
-_FOR_PEOPLE = (
-    pulumi.RunError,
-    BuildError,
-    ExportError,
-    FileError,
-    ImageError,
-    InvalidFileError,
-    StackConfigError,
-    WayError,
-    demo_tenant.DemoError,
-    OthersDataError,
-    StateError,
 )
 
 
@@ -54,7 +36,7 @@ _FOR_PEOPLE = (
 def _told_to_people() -> Iterator[None]:
     try:
         yield
-    except _FOR_PEOPLE as error:
+    except (pulumi.RunError, UserError) as error:
         sys.exit(str(error))
 
 
@@ -104,17 +86,17 @@ def doctor(
             raise typer.Exit(1)
 
 
-def _examined_tenant(stack: str) -> Iterator[Finding]:
+def _examined_tenant(stack: str) -> Iterator[Check]:
     hosts = docker_hosts(ROOT)
     tenant = load(stack, hosts=hosts)
     yield from examine(tenant, demo_tenant.stack_of(stack, hosts[stack]))
     file = f"tenants/{stack}.yaml"
     for problem in disagreements(ROOT):
         if file in str(problem):
-            yield Finding("files", str(problem))
+            yield Check("files", str(problem))
 
 
-def _examined_core(stack: str) -> Iterator[Finding]:
+def _examined_core(stack: str) -> Iterator[Check]:
     core = load_core(stack)
     config = read_config(CORE / f"Pulumi.{stack}.yaml")
     address = str(config.get("cloudfreedom-core:dockerHost", LOCAL_DOCKER))
@@ -125,7 +107,7 @@ def _examined_core(stack: str) -> Iterator[Finding]:
 def export(
     stack: Annotated[str, typer.Argument(help="Name of the file and stack")],
     to: Annotated[Path, typer.Option(help="Folder of the Compose project")],
-    images: Annotated[Source | None, typer.Option(help="Instead of the stack's own")] = None,
+    images: Annotated[ImageSource | None, typer.Option(help="Instead of the stack's own")] = None,
     core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
     values: Annotated[
         typer.FileText | None,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from components.labels import MARK, PART
 from components.recovery import PROCESSES
 from ops.record import Declared, Recording, Secret
+from schema.errors import UserError
 
 CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
@@ -35,7 +36,7 @@ _FILES_LABEL = "cloudfreedom.files"
 Mapped = dict[str, Any]
 
 
-class ExportError(ValueError):
+class ExportError(UserError):
     """The program declares something that the Compose file could not say."""
 
 

@@ -13,7 +13,7 @@ from docker.errors import DockerException, ImageNotFound
 from rich.console import Console
 
 from images.build import build_missing
-from images.catalog import Catalog, Source, load_catalog
+from images.catalog import Catalog, ImageSource, load_catalog
 from ops.demo_data import DemoData
 from ops.doctor import Stack
 from ops.keys import given_keys
@@ -29,6 +29,7 @@ from ops.tools import (
     pulumi_program,
 )
 from ops.way import Tool, Way
+from schema.errors import UserError
 
 STACK = "demo"
 FOLDER = ROOT / ".cloudfreedom"
@@ -40,7 +41,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _console = Console(highlight=False, soft_wrap=True)
 
 
-class DemoError(RuntimeError):
+class DemoError(UserError):
     """The demo cannot go on; the text says why, and what to do."""
 
 
@@ -131,7 +132,7 @@ def _engine_tool(action: str) -> None:
         raise DemoError(f"`tools/engine {action}` failed; it says why above.")
 
 
-def _images(client: DockerClient) -> Source:
+def _images(client: DockerClient) -> ImageSource:
     """Have all images of one source on the host, and say which source that is."""
     official, built = load_catalog("official"), load_catalog("built")
     if _are_here(client, official):

@@ -7,10 +7,11 @@ from pathlib import Path
 from docker import DockerClient
 
 from components.labels import TENANT
-from ops.files import write_private
+from ops.yaml_io import write_private
+from schema.errors import UserError
 
 
-class OthersDataError(RuntimeError):
+class OthersDataError(UserError):
     """The Docker host has the data of another demo; the text tells the ways out."""
 
 

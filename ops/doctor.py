@@ -27,7 +27,9 @@ from core.model import Core
 from ops.condition import compose_folder, network_problem, past, published, state_problem
 from ops.outside import Outside, words
 from ops.tools import shown_compose
-from tenants.model import Billing, Tenant, base_url
+from schema.types import base_url
+from tenants.billing import Billing
+from tenants.model import Tenant
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
 CORE_PARTS = ("pocketbase", "billing", "identity")
@@ -36,7 +38,7 @@ _FULL_PERCENT, _LITTLE_BYTES = 95, 2**30
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One thing that was looked at; `problem` is empty if all is well."""
 
     what: str
@@ -67,30 +69,30 @@ class Stack:
         return cls(f"{folder}/{stack}.yaml", address, up, f"{up} --refresh")
 
 
-def examine(tenant: Tenant, stack: Stack) -> Iterator[Finding]:
+def examine(tenant: Tenant, stack: Stack) -> Iterator[Check]:
     """Look at a tenant."""
     with _connected(stack.address) as client:
-        if isinstance(client, Finding):
+        if isinstance(client, Check):
             yield client
         else:
             yield from _TenantExamination(client, tenant.slug, stack).of(tenant)
 
 
-def examine_core(core: Core, stack: Stack) -> Iterator[Finding]:
+def examine_core(core: Core, stack: Stack) -> Iterator[Check]:
     """Look at a core."""
     with _connected(stack.address) as client:
-        if isinstance(client, Finding):
+        if isinstance(client, Check):
             yield client
         else:
             yield from _CoreExamination(client, core.slug, stack).of(core)
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[DockerClient | Finding]:
+def _connected(address: str) -> Iterator[DockerClient | Check]:
     try:
         survey(address)
     except DockerHostError as error:
-        yield Finding(f"Docker at {address}", str(error))
+        yield Check(f"Docker at {address}", str(error))
         return
     yield shared(address)
 
@@ -111,7 +113,7 @@ class _Examination:
             self._up = f"cloudfreedom export --to {quote(folder)}, then {self._mend}"
         self._address, self._outside = stack.address, Outside(stack.address)
 
-    def engine(self) -> Iterator[Finding]:
+    def engine(self) -> Iterator[Check]:
         """Containers, networks, and the disk that they are on."""
         for part in self.parts:
             name, container = f"{self._slug}-{part}", self._containers.get(part)
@@ -121,15 +123,15 @@ class _Examination:
                 mend=self._mend,
                 memory=f"`{part}.memory_mb` in {self._file}",
             )
-            yield Finding(name, problem)
+            yield Check(name, problem)
         on_apps = [self._containers[part] for part in self.apps if part in self._containers]
         for network, members in (("data", list(self._containers.values())), ("apps", on_apps)):
             name = f"{self._slug}-{network}"
             problem = network_problem(self._client, name, members, mend=self._mend)
-            yield Finding(name, problem)
+            yield Check(name, problem)
         for container in [self.running(part) for part in self.apps][:1]:
             if container:
-                yield Finding("disk of the Docker host", self._disk(container))
+                yield Check("disk of the Docker host", self._disk(container))
 
     def running(self, part: str) -> Container | None:
         """The container of a part, if it runs."""
@@ -138,7 +140,7 @@ class _Examination:
 
     def published_port(
         self, container: Container, inner: str, said: tuple[str | None, int], path: str
-    ) -> Finding:
+    ) -> Check:
         """Whether what a container publishes answers, and is where the file says.
 
         Args:
@@ -152,13 +154,13 @@ class _Examination:
         what = f"{container.name} at {bind}:{said[1]}"
         if (bind, said[1]) != (address, port):
             is_at = f"is published at {address}:{port}" if port else "is not published"
-            return Finding(what, f"{is_at}, which is not what {self._file} says: `{self._up}`")
+            return Check(what, f"{is_at}, which is not what {self._file} says: `{self._up}`")
         url = f"http://{_reachable(address)}:{port}"
         if not self._outside.reaches(url):
-            return Finding(f"{what} (not asked: only its own host can)")
+            return Check(f"{what} (not asked: only its own host can)")
         problem = _answers(self._outside, f"{url}{path}")
         again = f": `docker restart {container.name}` publishes it anew" if problem else ""
-        return Finding(what, f"{problem}{again}")
+        return Check(what, f"{problem}{again}")
 
     def _disk(self, container: Container) -> str:
         found = self._probed(container, "disk", "/")
@@ -195,7 +197,7 @@ class _CoreExamination(_Examination):
     parts = CORE_PARTS
     apps = ("identity", "billing")
 
-    def of(self, core: Core) -> Iterator[Finding]:
+    def of(self, core: Core) -> Iterator[Check]:
         """All that can be found out."""
         yield from self.engine()
         if identity := self.running("identity"):
@@ -203,7 +205,7 @@ class _CoreExamination(_Examination):
             yield self.published_port(identity, "8090", said, "/health")
             if core.domain:
                 url = core.public_url
-                yield Finding(f"login at {url}", _answers(self._outside, f"{url}/health"))
+                yield Check(f"login at {url}", _answers(self._outside, f"{url}/health"))
         if billing := self.running("billing"):
             yield self.published_port(billing, "3000", (None, core.billing.port), "/health")
 
@@ -214,7 +216,7 @@ class _TenantExamination(_Examination):
     parts = PARTS
     apps = ("litellm", "openwebui")
 
-    def of(self, tenant: Tenant) -> Iterator[Finding]:
+    def of(self, tenant: Tenant) -> Iterator[Check]:
         """All that can be found out."""
         yield from self.engine()
         if chat := self.running("openwebui"):
@@ -224,13 +226,11 @@ class _TenantExamination(_Examination):
             yield self.published_port(gateway, "4000", said, "/health/liveliness")
             if tenant.billing:
                 url = base_url(tenant.billing.url)
-                yield Finding(
-                    f"Billing API at {url}", self._billing(gateway, tenant, tenant.billing)
-                )
+                yield Check(f"Billing API at {url}", self._billing(gateway, tenant, tenant.billing))
         if chat and tenant.login:
             yield from self._login(chat, base_url(tenant.login.issuer))
 
-    def _chat(self, container: Container, tenant: Tenant) -> Iterator[Finding]:
+    def _chat(self, container: Container, tenant: Tenant) -> Iterator[Check]:
         said = str(tenant.bind), tenant.openwebui.port
         direct = self.published_port(container, "8080", said, "/ready")
         yield direct
@@ -239,7 +239,7 @@ class _TenantExamination(_Examination):
         if direct.problem or not self._outside.reaches(place):
             return
         problem = _answers(self._outside, f"{place}/ready") if tenant.domain else ""
-        yield Finding(f"chat at {url}", problem or _websocket(self._outside, place, url))
+        yield Check(f"chat at {url}", problem or _websocket(self._outside, place, url))
 
     def _billing(self, litellm: Container, tenant: Tenant, billing: Billing) -> str:
         url = f"{base_url(billing.url)}{billing.check_path}"
@@ -247,15 +247,15 @@ class _TenantExamination(_Examination):
         problem = str(self._probed(litellm, "billing", url, tenant.slug, account)["problem"])
         return self._with_rotation(problem, "refuses the tenant's key")
 
-    def _login(self, openwebui: Container, issuer: str) -> Iterator[Finding]:
+    def _login(self, openwebui: Container, issuer: str) -> Iterator[Check]:
         found = self._probed(openwebui, "login")
         problem = self._with_rotation(str(found["problem"]), "refuses the client")
-        yield Finding(f"login at {issuer}", problem)
+        yield Check(f"login at {issuer}", problem)
         url = str(found.get("authorize", ""))
         if url and self._outside.reaches(url):
             redirect = _environment(openwebui)["OPENID_REDIRECT_URI"]
             page = url.partition("?")[0]
-            yield Finding(f"login page at {page}", _login_page(self._outside, url, redirect))
+            yield Check(f"login page at {page}", _login_page(self._outside, url, redirect))
 
     def _with_rotation(self, problem: str, refusal: str) -> str:
         if refusal not in problem:

@@ -8,11 +8,11 @@ from typing import Any
 
 from components.stack_config import SECRET_KEYS
 from ops.compose import compose_project
-from ops.files import FileError, read_config, read_yaml, write_private, write_yaml
 from ops.keys import nested
 from ops.record import Recording, record
 from ops.state import filled, values_of
 from ops.values import ValueFile
+from ops.yaml_io import FileError, read_config, read_yaml, write_private, write_yaml
 
 _ONLY_PULUMIS = {*SECRET_KEYS, "core"}
 

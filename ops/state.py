@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ops.compose import VOLUME
 from ops.record import MARK, SECRET, Declared, Recording
+from schema.errors import UserError
 
 RANDOM = "random:index/randomBytes:RandomBytes"
 _STACK = "pulumi:pulumi:Stack"
@@ -17,7 +18,7 @@ _DOCKER = "pulumi:providers:docker"
 Json = dict[str, Any]
 
 
-class StateError(ValueError):
+class StateError(UserError):
     """A state cannot be used; the text says why, and what is needed instead."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.files import write_private
+from ops.yaml_io import write_private
 
 
 class ValueFile:

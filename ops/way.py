@@ -16,11 +16,12 @@ from docker import DockerClient
 
 from components.recovery import not_ready
 from ops.export import Exported, as_handed_over, export
-from ops.files import read_config, read_yaml, write_private, write_yaml
 from ops.tools import ROOT, docker_address
+from ops.yaml_io import read_config, read_yaml, write_private, write_yaml
+from schema.errors import UserError
 
 
-class WayError(RuntimeError):
+class WayError(UserError):
     """Something could not be brought up or down; the tool that tried has said why."""
 
 

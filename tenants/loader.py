@@ -6,10 +6,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from schema.diagnostics import Violation
+from schema.yaml_file import load_among, load_each
 from tenants.address import overlap
-from tenants.file import load_among, load_each
 from tenants.model import Tenant
-from tenants.problem import Finding
 
 FOLDER = Path(__file__).parent
 
@@ -29,7 +29,7 @@ def load(stack: str, folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> Tena
         InvalidFileError: with every problem of this file.
     """
 
-    def clashes(tenant: Tenant, other: Tenant, name: str) -> Iterator[Finding]:
+    def clashes(tenant: Tenant, other: Tenant, name: str) -> Iterator[Violation]:
         return _clashes(tenant, other, name, hosts.get(stack) == hosts.get(name))
 
     return load_among(stack, folder, Tenant, clashes)
@@ -44,16 +44,16 @@ def load_all(folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> dict[str, Te
     return load_each(folder, lambda stack: load(stack, folder, hosts=hosts))
 
 
-def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iterator[Finding]:
+def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iterator[Violation]:
     if tenant.slug == other.slug:
-        yield Finding(("slug",), tenant.slug, f"{stack}.yaml has the same: each its own")
+        yield Violation(("slug",), tenant.slug, f"{stack}.yaml has the same: each its own")
     if tenant.domain and tenant.domain == other.domain:
-        yield Finding(("domain",), tenant.domain, f"{stack}.yaml has the same: each its own")
+        yield Violation(("domain",), tenant.domain, f"{stack}.yaml has the same: each its own")
     for index, name in enumerate(tenant.openwebui.names):
         everywhere = same_host or _is_public(name)
         if everywhere and name in (other.domain, *other.openwebui.names):
             path = ("openwebui", "names", index)
-            yield Finding(path, name, f"{stack}.yaml has the same: each its own")
+            yield Violation(path, name, f"{stack}.yaml has the same: each its own")
     if not same_host or not overlap(str(tenant.bind), str(other.bind)):
         return
     theirs = {other.litellm.port, other.openwebui.port}
@@ -61,7 +61,7 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
         port = getattr(tenant, part).port
         if port in theirs:
             allowed = f"{stack}.yaml uses it on the same host: a free one"
-            yield Finding((part, "port"), port, allowed)
+            yield Violation((part, "port"), port, allowed)
 
 
 def _is_public(name: str) -> bool:

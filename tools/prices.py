@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tenants.model import Provider
+from tenants.deployment import Provider
 from tenants.prices import FILE
 
 # By what a model is for: the prices of which LiteLLM needs one. A model that speaks for a price per

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from components.host import Host
 from components.network import Networks
+from components.program_files import program_files
 from components.service import Health, Listener, ServiceArgs, answers
 from components.volumes import Volumes
 from core.deployment.secrets import CoreSecrets
@@ -16,11 +16,10 @@ from core.deployment.settings import settings
 from core.deployment.stack_config import CoreConfig
 from core.model import Core
 from images.catalog import Image
-from tenants.model import Service as Limits
+from schema.types import Resources
 
 USER = 65534  # `nobody` in the image
 CODE = "/opt/cloudfreedom"
-_PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +36,8 @@ class CorePartArgs:
 
 
 def code(*patterns: str) -> dict[str, str]:
-    """Files of this project, by the path they have in a container.
-
-    Args:
-        patterns: of paths below the project's folder.
-    """
-    paths = (path for pattern in patterns for path in sorted(_PROJECT.glob(pattern)))
-    return {
-        f"{CODE}/{path.relative_to(_PROJECT).as_posix()}": path.read_text(encoding="utf-8")
-        for path in paths
-        if path.is_file() and path.suffix != ".pyc"
-    }
+    """Files of this project, by the path they have in a container of a core."""
+    return program_files(*patterns, folder=CODE)
 
 
 def python_service(
@@ -58,7 +48,7 @@ def python_service(
     ports: Sequence[int],
     folders: Sequence[str],
     secrets: Mapping[str, pulumi.Input[Any]],
-    limits: Limits,
+    limits: Resources,
     listeners: Sequence[Listener],
 ) -> ServiceArgs:
     """A process of `core/services`.
@@ -84,8 +74,7 @@ def python_service(
         env={"PYTHONPATH": CODE},
         files={
             "/etc/core/settings.json": settings(args.core).model_dump_json(indent=2),
-            **code("core/__init__.py", "gateway/__init__.py"),
-            **code("gateway/money.py", "gateway/body_limit.py", "gateway/header_timeout.py"),
+            **code("asgi/*.py", "core/__init__.py", "money/*.py"),
             **code("core/services/*.py", *(f"core/services/{name}/**/*" for name in folders)),
         },
         secret_files={"core.json": pulumi.Output.secret(pulumi.Output.json_dumps(dict(secrets)))},

@@ -2,7 +2,7 @@
 
 from core.model import Budget, Core, CoreTenant, Person
 from core.services import settings as told
-from tenants.model import base_url
+from schema.types import base_url
 
 POCKETBASE = "http://pocketbase:8090"
 

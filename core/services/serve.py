@@ -9,7 +9,7 @@ import sys
 
 import uvicorn
 
-from gateway.header_timeout import HeaderTimeout
+from asgi.header_timeout import HeaderTimeout
 
 
 def main() -> None:

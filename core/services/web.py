@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Scope
 
+from asgi.body_limit import BodyLimit
 from core.services.credentials import Credentials
 from core.services.forms import ForgedFormError, RepeatedFieldError
 from core.services.identity import exchange
@@ -22,7 +23,6 @@ from core.services.pages import PageError, page
 from core.services.pocketbase import AwayError, PocketBase
 from core.services.portal import routes as portal
 from core.services.settings import identity_secrets, settings
-from gateway.body_limit import BodyLimit
 
 LONGEST_FORM = 64 * 1024
 """Bytes; all fields of the longest form have a half of it."""

@@ -23,10 +23,10 @@ from core.services.identity.sessions import Person
 from core.services.language import LANGUAGES
 from core.services.pocketbase import NotFoundError, PocketBase, RefusedError
 from core.services.portal.desk import Desk
-from core.services.portal.formats import LARGEST, Formats
+from core.services.portal.formats import LARGEST_BUDGET, Formats
 from core.services.portal.month import Month
 from core.services.portal.usage import COLOURS
-from gateway.money import from_wire
+from money.nanos import from_wire
 from tests.core.company import NOW, Company, written
 from tests.core.identity import Identity, form_token, running
 from tests.core.pages import LOOKS, check_looks, opened, picture, size
@@ -367,7 +367,7 @@ def test_two_admins_at_once_leave_one_budget(acme: Company) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@given(st.integers(min_value=0, max_value=LARGEST))
+@given(st.integers(min_value=0, max_value=LARGEST_BUDGET))
 def test_an_amount_is_read_as_it_is_written(language: str, nanos: int) -> None:
     say = Formats(language, "EUR")
     assert say.amount(say.exact(nanos)) == nanos

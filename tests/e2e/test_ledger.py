@@ -44,8 +44,8 @@ from gateway.ledger import (
     Verdict,
     Waiting,
 )
-from gateway.money import LARGEST
 from images.catalog import load_catalog
+from money.nanos import LARGEST
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until
 

@@ -11,9 +11,9 @@ from gateway.billing import Billing
 from gateway.bookkeeper import Bookkeeper, Wish
 from gateway.budgets import Budgets
 from gateway.ledger import OUTBOX, Event, Ledger, Reservation, Verdict
-from gateway.money import to_wire
 from gateway.sender import deliver
 from gateway.settings import Settings
+from money.nanos import to_wire
 from tests.billing.client import BillingProcess
 from tests.e2e.test_ledger import Valkey, server, valkey
 from tests.gateway_settings import gateway_settings

@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.body_limit import BodyLimit, BodyMemory, Message, Receive, Scope, Send, memory_of
+from asgi.body_limit import BodyLimit, BodyMemory, Message, Receive, Scope, Send, memory_of
 from tests.server import Server
 
 LIMIT = 1000

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from ops.cli import app
 from ops.tools import CORE, ROOT, shown_compose
-from tenants.file import stacks
+from schema.yaml_file import stacks
 from tenants.loader import FOLDER
 
-PACKAGES = ("components", "core", "gateway", "images", "ops", "tenants")
+PACKAGES = ("components", "core", "gateway", "images", "money", "ops", "schema", "tenants")
 KEYS = {"CLOUDFREEDOM_BILLING_KEY": "key", "CLOUDFREEDOM_LOGIN_SECRET": "secret"}
 ACME = "slug: acme\nname: Acme\nopenwebui: {port: 3002}\nlitellm: {port: 4002}\n"
 

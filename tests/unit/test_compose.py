@@ -18,12 +18,12 @@ from components.labels import MARK, PART, TENANT
 from components.recovery import PROCESSES
 from ops.compose import CONTAINER, NETWORK, VOLUME, ExportError, compose_project
 from ops.export import Exported, export
-from ops.files import write_private
 from ops.keys import given_keys
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
 from ops.values import ValueFile
 from ops.way import ComposeWay, Tool
+from ops.yaml_io import write_private
 from tests.unit.conftest import KEYS, StableValues, run_program
 
 MARK_AT = ("labels", 2, "value")

@@ -222,11 +222,12 @@ def test_the_gateway_has_a_variable_for_each_of_its_keys(app: Recording, acme: R
 
 
 def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) -> None:
-    folder = "/etc/litellm/gateway/"
     uploaded = {upload["file"] for upload in gateway_of(demo).inputs["uploads"]}
-    code = [path for path in (ROOT / "gateway").iterdir() if path.suffix in (".py", ".lua")]
-    assert {path for path in uploaded if path.startswith(folder)} == {
-        f"{folder}{path.name}" for path in code
+    assert {path for path in uploaded if path.count("/") > 3} == {  # in a folder of its own
+        f"/etc/litellm/{package}/{path.name}"
+        for package in ("asgi", "gateway", "money")
+        for path in (ROOT / package).iterdir()
+        if path.is_file()
     }
 
 
@@ -285,11 +286,14 @@ def test_what_an_admin_of_the_chat_sets_is_kept(demo: Recording) -> None:
 
 def test_the_chat_has_every_file_of_its_code_and_no_other(demo: Recording) -> None:
     uploaded = {upload["file"] for upload in chat_of(demo).inputs["uploads"]}
-    code = [path for path in (ROOT / "chat").iterdir() if path.suffix in (".css", ".py", ".txt")]
     assert {path for path in uploaded if path.startswith("/etc/cloudfreedom/")} == {
         "/etc/cloudfreedom/chat.json",
-        "/etc/cloudfreedom/gateway/body_limit.py",
-        *(f"/etc/cloudfreedom/chat/{path.name}" for path in code),
+        *(
+            f"/etc/cloudfreedom/{package}/{path.name}"
+            for package in ("asgi", "chat")
+            for path in (ROOT / package).iterdir()
+            if path.is_file()
+        ),
     }
 
 

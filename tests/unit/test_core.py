@@ -21,8 +21,8 @@ from core.services.settings import BillingSecrets, IdentitySecrets, Settings, Us
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
-from tenants.file import read
-from tenants.problem import InvalidFileError
+from schema.diagnostics import InvalidFileError
+from schema.yaml_file import read
 from tests.unit.conftest import CORE_PARTS, run_core
 
 # Four lines, so that what a test appends stands in line 5, inside of the tenant.

@@ -8,7 +8,7 @@ from pulumi import RunError
 from components.litellm_config import litellm_config
 from ops.compose import CONTAINER
 from ops.record import Declared
-from tenants.problem import InvalidFileError
+from schema.diagnostics import InvalidFileError
 from tests.unit.conftest import ACME, load_acme, run_acme
 
 ON = "  database: true\n"

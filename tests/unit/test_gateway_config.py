@@ -9,7 +9,8 @@ from components.gateway_config import gateway_config
 from gateway.settings import Settings, api_key_env
 from ops.compose import CONTAINER
 from ops.record import Recording
-from tenants.model import Tenant, UsdRate
+from schema.types import UsdRate
+from tenants.model import Tenant
 from tests.unit.conftest import ACME, load_acme
 
 MODELS = """\

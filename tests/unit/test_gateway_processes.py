@@ -52,7 +52,8 @@ def test_the_ledger_has_credentials_of_its_own(
 def test_the_sender_runs_its_own_code_wherever_it_is_started(tmp_path: Path) -> None:
     """Beside a folder of the same name, and with the gateway where the container has it."""
     installed, elsewhere = tmp_path / "etc", tmp_path / "elsewhere"
-    shutil.copytree(ROOT / "gateway", installed / "gateway")
+    for package in ("asgi", "gateway", "money"):
+        shutil.copytree(ROOT / package, installed / package)
     (elsewhere / "gateway").mkdir(parents=True)
     (elsewhere / "gateway" / "__init__.py").write_text("raise SystemExit('another gateway')")
     tenant = load_acme(tmp_path, f"{ACME}billing: {{}}\n")

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import uvicorn
 
-from gateway import header_timeout
-from gateway.body_limit import Message, Receive, Scope, Send
-from gateway.header_timeout import HeaderTimeout
+from asgi import header_timeout
+from asgi.body_limit import Message, Receive, Scope, Send
+from asgi.header_timeout import HeaderTimeout
 from tests.server import Server
 
 SECONDS = 0.4

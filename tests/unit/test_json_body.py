@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.body_limit import Message, Receive, Scope, Send
+from asgi.body_limit import Message, Receive, Scope, Send
 from gateway.json_body import JsonBody, is_checked, parse
 from gateway.request_policy import RequestError
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from components.litellm_config import litellm_config, provider_key_env
-from tenants.file import stacks
+from schema.yaml_file import stacks
+from tenants.deployment import Price
 from tenants.loader import FOLDER, load
-from tenants.model import Price
 from tests.unit.conftest import ACME, load_acme
 
 MODELS = """\

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from asgi.body_limit import App, Message, Receive, Scope, Send
 from gateway import log
-from gateway.body_limit import App, Message, Receive, Scope, Send
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
 

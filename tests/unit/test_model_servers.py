@@ -10,8 +10,9 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 
 from components.litellm_config import litellm_config
 from ops.compose import CONTAINER
-from tenants.model import ModelName, ReachableUrl
-from tenants.problem import InvalidFileError
+from schema.diagnostics import InvalidFileError
+from tenants.litellm import ModelName
+from tenants.url import ReachableUrl
 from tests.unit.conftest import ACME, load_acme, run_acme
 
 PRICE = "price: {input_per_million: 1, output_per_million: 2}"

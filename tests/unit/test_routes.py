@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.body_limit import Message, Receive, Scope, Send
+from asgi.body_limit import Message, Receive, Scope, Send
 from gateway.routes import ClosedRoutes, api_key, is_listed
 
 Headers = list[tuple[bytes, bytes]]

@@ -21,7 +21,7 @@ from components.stack_config import (
 from ops.compose import CONTAINER
 from ops.record import Declared, Recording
 from ops.tools import ROOT
-from tenants.file import stacks
+from schema.yaml_file import stacks
 from tenants.loader import FOLDER
 from tests.unit.conftest import KEYS, run_program
 

@@ -10,11 +10,12 @@ from pydantic import BaseModel, HttpUrl
 from components.stack_config import LOCAL_DOCKER
 from core.model import Core
 from ops.tools import ROOT
-from tenants.duration import seconds
-from tenants.file import stacks
+from schema.diagnostics import InvalidFileError, masked
+from schema.duration import seconds
+from schema.yaml_file import stacks
+from tenants.litellm import CacheMode
 from tenants.loader import FOLDER, load, load_all
-from tenants.model import CacheMode, Tenant
-from tenants.problem import InvalidFileError, masked
+from tenants.model import Tenant
 from tests.unit.conftest import ACME, load_acme
 from tools import prices, schema
 

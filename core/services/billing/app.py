@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from asgi.body_limit import BodyLimit
 from core.services.billing import backups, budgets, keys, provisioning
 from core.services.billing.contract import (
     ApiError,
@@ -31,7 +32,6 @@ from core.services.pocketbase import (
     RefusedError,
 )
 from core.services.settings import billing_secrets, settings
-from gateway.body_limit import BodyLimit
 
 LONGEST_BODY = 4 * 1024 * 1024
 """Bytes; 1000 usual events have a tenth of it."""

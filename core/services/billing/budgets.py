@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from core.services.billing import payers
-from core.services.billing.contract import LARGEST_AMOUNT, Check
+from core.services.billing.contract import Check
 from core.services.billing.payers import Payer
 from core.services.pocketbase import PocketBase, Record
 from core.services.settings import settings
-from gateway.money import for_people, from_wire, to_wire
+from money.nanos import LARGEST, for_people, from_wire, to_wire
 
 LONGEST_USER = 255
 """Characters of a user in PocketBase."""
@@ -25,7 +25,7 @@ class Balance:
     @classmethod
     def of(cls, record: Record) -> Self:
         """From a record of `balances`; what an answer cannot hold of the used is cut off."""
-        used = min(int(record["used"]), LARGEST_AMOUNT)
+        used = min(int(record["used"]), LARGEST)
         return cls(int(record["amount"]), used, record["period"])
 
     @property

@@ -19,10 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gateway.money import from_wire
-
-LARGEST_AMOUNT = 8_999_999_999_999_999
-"""In nanos."""
+from money.nanos import from_wire
 
 _AMOUNT = r"^[0-8]?[0-9]{1,6}(\.[0-9]{1,9})?$"
 _MOMENT = r"^[0-9-]{10}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.services.billing.contract import Amount
 from core.services.pocketbase import PocketBase, Record
-from gateway.money import from_wire
+from money.nanos import from_wire
 
 
 class TakenError(Exception):

@@ -16,7 +16,7 @@ from core.services.billing.contract import ApiError
 from core.services.billing.keys import check_operator
 from core.services.billing.people import Budget, Person, Tenant
 from core.services.pocketbase import PocketBase, Record, RefusedError
-from gateway.money import to_wire
+from money.nanos import to_wire
 
 
 class Problem(BaseModel):

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pygal  # type: ignore[import-untyped]
 from pygal.style import Style  # type: ignore[import-untyped]
 
-from gateway.money import NANOS
+from money.nanos import NANOS
 
 _STYLE = Path(__file__).parents[1] / "static" / "chart.css"
 

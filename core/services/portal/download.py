@@ -8,7 +8,7 @@ from datetime import datetime
 from core.services.pocketbase import Record
 from core.services.portal.desk import Contacts
 from core.services.portal.formats import Formats
-from gateway.money import to_wire
+from money.nanos import to_wire
 
 COLUMNS = (
     "ended_at",

@@ -20,10 +20,10 @@ from babel.numbers import (
     parse_pattern,
 )
 
-from gateway.money import NANOS, from_wire
+from money.nanos import LARGEST, NANOS, from_wire
 
-LARGEST = 8_999_999 * NANOS
-"""The largest budget that a person can set; PocketBase and the Billing API take no more digits."""
+LARGEST_BUDGET = LARGEST // NANOS * NANOS
+"""The largest budget that a person can set."""
 
 # Cents say enough of ten euros, and nothing of what one request costs.
 _PLACES = ((10 * NANOS, 2), (NANOS // 10, 4))
@@ -77,7 +77,7 @@ class Formats:
             nanos = from_wire(parse_decimal(text, locale=self.language, strict=True))
         except NumberFormatError:
             raise ValueError("no amount of this language") from None
-        if nanos > LARGEST:
+        if nanos > LARGEST_BUDGET:
             raise ValueError("too large")
         return nanos
 

@@ -17,11 +17,11 @@ from core.services.pocketbase import NotFoundError, RefusedError
 from core.services.portal import chart
 from core.services.portal.desk import Desk, Period, Subject
 from core.services.portal.download import table
-from core.services.portal.formats import LARGEST, Formats
+from core.services.portal.formats import LARGEST_BUDGET, Formats
 from core.services.portal.month import Month, choices
 from core.services.portal.usage import COLOURS, Sums, Usage, answered
 from core.services.settings import settings
-from gateway.money import NANOS
+from money.nanos import NANOS
 
 router = APIRouter()
 
@@ -191,7 +191,7 @@ def _budget_form(
         subject=subject,
         given=given,
         wrong=wrong,
-        largest=LARGEST // NANOS,
+        largest=LARGEST_BUDGET // NANOS,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic_core import PydanticCustomError
 
+from schema.errors import UserError
+
 NEEDED = "needed, and missing"
 
 _REWORDED = {
@@ -21,7 +23,7 @@ _REWORDED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class Diagnostic:
     """One mistake, where it is, and what would be right there."""
 
     file: str
@@ -53,15 +55,15 @@ def masked(text: str) -> str:
     return _KEY.sub(HIDDEN, text)
 
 
-class InvalidFileError(ValueError):
+class InvalidFileError(UserError):
     """A file that describes a tenant or a core cannot be used; one line a problem."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Diagnostic]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.field)))
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """A mistake below the value that a validator looks at."""
 
     path: tuple[str | int, ...]
@@ -69,7 +71,7 @@ class Finding(NamedTuple):
     allowed: str
 
 
-def refuse(findings: Iterable[Finding]) -> None:
+def raise_violations(findings: Iterable[Violation]) -> None:
     """Lets a validator point at places below its own value; without any, all is well.
 
     Raises:
@@ -80,24 +82,24 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise PydanticCustomError("findings", "see the findings", context)
 
 
-def repeated(values: Iterable[str], name: str, allowed: str) -> Iterator[Finding]:
+def repeated(values: Iterable[str], name: str, allowed: str) -> Iterator[Violation]:
     """The items of a list whose `name` has a value that stands above already."""
     seen: set[str] = set()
     for index, value in enumerate(values):
         if value in seen:
-            yield Finding((index, name), value, allowed)
+            yield Violation((index, name), value, allowed)
         seen.add(value)
 
 
-def not_yaml(file: str, error: yaml.YAMLError | ValueError | RecursionError) -> Problem:
+def not_yaml(file: str, error: yaml.YAMLError | ValueError | RecursionError) -> Diagnostic:
     """The problem of a file that could not be parsed."""
     if isinstance(error, RecursionError):
         allowed = "fewer levels, and no alias to what it stands in or to ever more aliases"
-        return Problem(file=file, line=1, field="the file", value="", allowed=allowed)
+        return Diagnostic(file=file, line=1, field="the file", value="", allowed=allowed)
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error)
     line = mark.line + 1 if mark else 1
-    return Problem(file=file, line=line, field="the file", value="", allowed=f"not YAML: {what}")
+    return Diagnostic(file=file, line=line, field="the file", value="", allowed=f"not YAML: {what}")
 
 
 def in_words(error: Mapping[str, Any]) -> str:

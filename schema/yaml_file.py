@@ -13,11 +13,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
-from tenants.problem import (
+from schema.diagnostics import (
     HIDDEN,
-    Finding,
+    Diagnostic,
     InvalidFileError,
-    Problem,
+    Violation,
     in_words,
     masked,
     not_yaml,
@@ -32,19 +32,19 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceMap:
     """A file's name and the line of every key and value in it."""
 
     file: str
     lines: Mapping[tuple[str | int, ...], int]
 
-    def problem(self, finding: Finding) -> Problem:
+    def problem(self, finding: Violation) -> Diagnostic:
         """What a finding is, for the person who wrote the file."""
         # Masked before it is cut: the half of a key does not look like one.
         shown = "" if finding.value == "" else masked(json.dumps(finding.value, default=str))
         if len(shown) > _SHOWN_CHARACTERS:
             shown = shown[:_SHOWN_CHARACTERS] + "…"
-        return Problem(
+        return Diagnostic(
             file=self.file,
             line=self._line(finding.path),
             field=".".join(map(str, finding.path)) or "the file",
@@ -70,7 +70,7 @@ def load_each(folder: Path, load: Callable[[str], _Model]) -> dict[str, _Model]:
         InvalidFileError: with every problem of every file.
     """
     loaded: dict[str, _Model] = {}
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for stack in stacks(folder):
         try:
             loaded[stack] = load(stack)
@@ -85,7 +85,7 @@ def load_among(
     stack: str,
     folder: Path,
     model: type[_Model],
-    clashes: Callable[[_Model, _Model, str], Iterable[Finding]],
+    clashes: Callable[[_Model, _Model, str], Iterable[Violation]],
 ) -> _Model:
     """What the file of a stack says, checked on its own and against every other of the folder.
 
@@ -125,7 +125,7 @@ def _read_if_valid(path: Path, model: type[_Model]) -> _Model | None:
         return None
 
 
-def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
+def read(path: Path, model: type[_Model]) -> tuple[_Model, SourceMap]:
     """What the file says, and where it says it.
 
     Raises:
@@ -144,7 +144,7 @@ def read(path: Path, model: type[_Model]) -> tuple[_Model, Source]:
         text = json.dumps(data, default=str)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidFileError([not_yaml(name, error)]) from None
-    source = Source(name, dict(reversed(positions)))
+    source = SourceMap(name, dict(reversed(positions)))
     findings = chain(_repeated_keys(positions), _unprintable(data))
     problems = [source.problem(finding) for finding in findings]
     try:
@@ -176,8 +176,8 @@ class _Loader(yaml.SafeLoader):
             raise ConstructorError(None, None, problem, node.start_mark) from None
 
 
-def _no_file(name: str, folder: Path) -> Problem:
-    return Problem(
+def _no_file(name: str, folder: Path) -> Diagnostic:
+    return Diagnostic(
         file=name,
         line=1,
         field="there is no such file",
@@ -202,15 +202,15 @@ def _positions(
             yield from _positions(item, (*path, index))
 
 
-def _repeated_keys(positions: Sequence[tuple[tuple[str | int, ...], int]]) -> Iterator[Finding]:
+def _repeated_keys(positions: Sequence[tuple[tuple[str | int, ...], int]]) -> Iterator[Violation]:
     seen: dict[tuple[str | int, ...], int] = {}
     for path, line in positions:
         if path in seen:
-            yield Finding(path, "", f"a key only once; it stands in line {line} again")
+            yield Violation(path, "", f"a key only once; it stands in line {line} again")
         seen[path] = line
 
 
-def _unprintable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
+def _unprintable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Violation]:
     """Texts that a database, an environment or a terminal would choke on."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -221,25 +221,25 @@ def _unprintable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Fi
     elif isinstance(value, str) and any(
         category(character) in ("Cc", "Cs") and character not in "\n\t" for character in value
     ):
-        yield Finding(path, value, "no control characters, such as NUL")
+        yield Violation(path, value, "no control characters, such as NUL")
 
 
-def _findings(error: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
+def _findings(error: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Violation]:
     # A union's branches and a mapping's "[key]" are pydantic's own, not of the file.
     path = tuple(step for step in error["loc"] if step != "[key]")
     kind, value = error["type"], error["input"]
     if kind == "findings":
         for finding in error["ctx"]["findings"]:
-            yield Finding((*path, *finding.path), finding.value, finding.allowed)
+            yield Violation((*path, *finding.path), finding.value, finding.allowed)
     elif kind == "extra_forbidden":
         known = ", ".join(section(path[:-1], model).model_fields)
         # A key that belongs in the stack's config, at a place that nothing knows.
         shown = HIDDEN if _SECRET_NAME.search(str(path[-1])) else value
-        yield Finding(path, shown, f"unknown key; known here: {known}")
+        yield Violation(path, shown, f"unknown key; known here: {known}")
     elif kind == "missing":
-        yield Finding(path, "", in_words(error))
+        yield Violation(path, "", in_words(error))
     else:
-        yield Finding(path, value, in_words(error))
+        yield Violation(path, value, in_words(error))
 
 
 def section(path: Sequence[str | int], model: type[BaseModel]) -> type[BaseModel]:

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import AfterValidator, WithJsonSchema
 
 
-def matching(pattern: str, allowed: str) -> tuple[Any, Any]:
-    """Metadata for an `Annotated[str, *matching(...)]`.
+def constrained_str(pattern: str, allowed: str) -> tuple[Any, Any]:
+    """Metadata for an `Annotated[str, *constrained_str(...)]`.
 
     Args:
         pattern: what the whole text must match; it is in the JSON Schema as well.

@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
-from tenants.problem import not_yaml
+from schema.diagnostics import not_yaml
+from schema.errors import UserError
 
 
-class FileError(ValueError):
+class FileError(UserError):
     """A file cannot be used; the text says which, where, and why."""
 
 

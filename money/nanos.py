@@ -1,13 +1,13 @@
 """Money as integers: one unit is a nano, 10⁻⁹ of the currency of the budget.
 
-A token of a cheap model costs a fraction of a millionth, so cents would not do. The largest
-amount that stays exact everywhere, Redis's scripts included, is 2⁵³: nine million of the currency.
+A token of a cheap model costs a fraction of a millionth, so cents would not do.
 """
 
 from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 
 NANOS = 1_000_000_000
-LARGEST = 2**53
+LARGEST = 8_999_999_999_999_999
+"""Below nine million of the currency, and below 2⁵³: what stays exact in Redis and PocketBase."""
 
 # A binary float carries 15 digits. Twelve places are less than that for whatever a request costs,
 # and more than a price of a token has, so rounding to them gives the exact product back.

@@ -1,0 +1,1 @@
+"""ASGI middleware that every server of this project has. It imports nothing of it."""

@@ -1,0 +1,1 @@
+"""The ground under every file that people write: types, reading with line numbers, errors."""
