@@ -4,40 +4,21 @@ from pathlib import Path
 
 import pulumi
 
-from components.engine import end_quietly_on_failure
-from components.preflight import NOTHING, preflight
-from components.stack_config import (
-    StackConfig,
-    core_keys,
-    docker_hosts,
-    read_stack_config,
-)
-from components.tenant_stack import TenantStack, TenantStackArgs, claims
-from images.catalog import load_catalog
+from components.docker.preflight import NOTHING, claims_of, preflight
+from components.engine import credentials_of_core, end_quietly_on_failure, stack_settings
+from components.tenant import tenant_deployment
+from components.tenant_stack import TenantStack
 from schema.errors import UserError
-from tenants.loader import load
-
-PROJECT = Path(__file__).parent
 
 try:
-    config = read_stack_config(StackConfig)
-    tenant = load(pulumi.get_stack(), PROJECT / "tenants", hosts=docker_hosts(PROJECT))
-    images = load_catalog(config.images, config.image_overrides)
-    found = NOTHING
-    if __name__ == "__main__":  # an export runs the program too, and needs no engine
-        end_quietly_on_failure()
-        found = preflight(config.docker_host, claims(tenant))
-    core = core_keys(config.core, tenant.slug) if config.core else None
-    told = core or config
-    tenant = tenant.with_currency_of_core(told.currency, told.usd_rate)
-    args = TenantStackArgs(
-        tenant=tenant,
-        config=config,
-        keys=config.keys_of(tenant, core),
-        images=images,
-        found=found,
+    deployment = tenant_deployment(
+        pulumi.get_stack(), Path(__file__).parent, stack_settings(), credentials_of_core
     )
-    stack = TenantStack(args=args)
+    found = NOTHING
+    if __name__ == "__main__":  # a test runs the program too, and needs no engine
+        end_quietly_on_failure()
+        found = preflight(deployment.docker_host, claims_of(deployment.spec))
+    stack = TenantStack(deployment=deployment, found=found)
 except UserError as error:
     raise pulumi.RunError(str(error)) from None
 

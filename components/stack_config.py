@@ -4,11 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import pulumi
 import yaml
 from pydantic import (
     BaseModel,
@@ -21,19 +19,16 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from components.litellm_config import provider_key_env
 from images.catalog import ImageSource
 from schema.diagnostics import in_words, masked
 from schema.errors import UserError
 from schema.text import constrained_str
 from schema.types import DOLLAR, Currency, UsdRate
 from schema.yaml_file import section
-from tenants.model import Tenant
 
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
 SECRET_KEYS = ("providerKeys", "billingKey", "loginSecret")
-_CORE = "pulumi config set core organization/PROJECT/STACK, or "
 
 DockerHost = Annotated[
     str, *constrained_str(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")
@@ -59,7 +54,7 @@ def _counted(value: object) -> object:
     return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
 
 
-Turn = Annotated[int, BeforeValidator(_counted), Field(ge=1)]
+Generation = Annotated[int, BeforeValidator(_counted), Field(ge=1)]
 """Counts the values a secret has had: one more is a new value."""
 
 
@@ -84,10 +79,12 @@ class Rotation(Section):
     There is none for LiteLLM's salt key: what it encrypted could not be read any more.
     """
 
-    postgres: Turn = Field(1, description="Passwords of both database roles")
-    redis: Turn = Field(1, description="Passwords of the three users of Redis")
-    litellm: Turn = Field(1, description="Master key, Open WebUI's key, and those of programs")
-    openwebui: Turn = Field(1, description="Session secret: everybody logs in again")
+    postgres: Generation = Field(1, description="Passwords of both database roles")
+    redis: Generation = Field(1, description="Passwords of the three users of Redis")
+    litellm: Generation = Field(
+        1, description="Master key, Open WebUI's key, and those of programs"
+    )
+    openwebui: Generation = Field(1, description="Session secret: everybody logs in again")
 
 
 class Deployment(Section):
@@ -121,150 +118,28 @@ class StackConfig(Deployment):
             raise ValueError(f"nothing, or `currency` beside it, which is not {DOLLAR}")
         return rate
 
-    def keys_of(self, tenant: Tenant, core: "CoreKeys | None" = None) -> "Keys":
-        """The keys of others that the tenant needs, as secrets.
 
-        Args:
-            tenant: whose.
-            core: gives the key of the Billing API and the secret of the login where the config
-                does not.
+def parse_stack_config(
+    model: type[_Config], settings: Mapping[str, str], *, project: str, stack: str
+) -> _Config:
+    """The config of a stack.
 
-        Raises:
-            StackConfigError: with every key that is missing, and how to set it.
-        """
-        needed = {
-            deployment.key_name: model.name
-            for model in tenant.litellm.models
-            for deployment in model.deployments
-            if deployment.key_name
-        }
-        missing = [
-            _missing(
-                f"model {model} needs the provider key {name!r}",
-                f"--path providerKeys.{name}",
-                provider_key_env(name),
-            )
-            for name, model in needed.items()
-            if not self.provider_keys.get(name, "").strip()
-        ]
-        billing = _given(self.billing_key) or (core.billing if core else None)
-        login = _given(self.login_secret) or (core.login if core else None)
-        if tenant.billing and not billing:
-            missing.append(_missing("`billing` needs a key", "billingKey", "BILLING_KEY", _CORE))
-        if tenant.login and not login:
-            missing.append(_missing("`login` needs a secret", "loginSecret", "LOGIN_SECRET", _CORE))
-        if missing:
-            raise StackConfigError("\n".join(missing))
-        return Keys(
-            providers={name: pulumi.Output.secret(self.provider_keys[name]) for name in needed},
-            billing=billing if tenant.billing else None,
-            login=login if tenant.login else None,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keys:
-    """Keys that others gave: the providers', by name, the Billing API's, the login's."""
-
-    providers: Mapping[str, pulumi.Output[str]]
-    billing: pulumi.Output[str] | None
-    login: pulumi.Output[str] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoreKeys:
-    """What a core has made for one tenant, and what its amounts are in."""
-
-    billing: pulumi.Output[str]
-    login: pulumi.Output[str]
-    currency: str | None = None
-    usd_rate: UsdRate | None = None
-
-
-def core_keys(stack: str, slug: str) -> CoreKeys:
-    """What the core of another stack has made for the tenant `slug`.
-
-    Raises:
-        StackConfigError: the core is not there, is not up, or cannot be read.
-    """
-    try:
-        answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
-    except Exception as error:  # noqa: BLE001 - the SDK has no narrower one
-        raise StackConfigError(_no_core(stack, _unreadable(str(error)))) from None
-    return keys_in(answer.value["outputs"], slug, stack)
-
-
-def keys_in(outputs: Mapping[str, Any], slug: str, stack: str) -> CoreKeys:
-    """The keys of the tenant `slug` in a core's outputs.
-
-    Raises:
-        StackConfigError: they are not there, or are encrypted with another passphrase.
-    """
-    if "tenants" not in outputs:
-        raise StackConfigError(_no_core(stack, "is not up yet: `pulumi up` it first"))
-    known = outputs["tenants"].get(slug)
-    if known is None:
-        problem = f"has no tenant {slug!r}: add it to the core's file and `pulumi up` the core"
-        raise StackConfigError(_no_core(stack, problem))
-    billing, login = known["billing_key"], known["login_secret"]
-    if not isinstance(billing, str) or not isinstance(login, str):  # Pulumi hands over {} then
-        problem = "has another passphrase, so its secrets cannot be read: give both stacks the same"
-        raise StackConfigError(_no_core(stack, problem))
-    rate = known.get("usd_rate")
-    return CoreKeys(
-        billing=pulumi.Output.secret(billing),
-        login=pulumi.Output.secret(login),
-        # A core that was brought up by an earlier version says neither.
-        currency=known.get("currency"),
-        usd_rate=UsdRate.model_validate_json(json.dumps(rate)) if rate else None,
-    )
-
-
-def _unreadable(error: str) -> str:
-    if "unknown stack" in error:
-        return "is not in this backend: `pulumi stack ls --all` lists the stacks that are"
-    return f"cannot be read: {error}"
-
-
-def _no_core(stack: str, problem: str) -> str:
-    return (
-        f"Pulumi.{pulumi.get_stack()}.yaml: {PROJECT}:core: the core {stack} {problem}."
-        " A core elsewhere: `pulumi config rm core`, and give its keys by value:"
-        " `pulumi config set --secret billingKey`, `pulumi config set --secret loginSecret`,"
-        " with its `currency` and `usdRate` beside them"
-    )
-
-
-def _given(key: str) -> pulumi.Output[str] | None:
-    return pulumi.Output.secret(key) if key.strip() else None
-
-
-def _missing(what: str, setting: str, variable: str, other: str = "") -> str:
-    return (
-        f"tenants/{pulumi.get_stack()}.yaml: {what}: {other}pulumi config set --secret {setting}"
-        f" (or, for an export to Compose, set CLOUDFREEDOM_{variable})"
-    )
-
-
-def read_stack_config(model: type[_Config]) -> _Config:
-    """The config of the running stack.
+    Args:
+        model: of the config.
+        settings: by key, as Pulumi hands them over: text, or JSON for anything else.
+        project: name of the Pulumi project.
+        stack: name of the stack.
 
     Raises:
         StackConfigError: with every problem.
     """
-    prefix = f"{pulumi.get_project()}:"
-    settings = pulumi.runtime.config.CONFIG.get()
-    values = {
-        key.removeprefix(prefix): _parsed(value)
-        for key, value in settings.items()
-        if key.startswith(prefix)
-    }
+    values = {key: _parsed(value) for key, value in settings.items()}
     try:
         return model.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        file = f"Pulumi.{pulumi.get_stack()}.yaml"
+        place = f"Pulumi.{stack}.yaml: {project}:"
         problems = error.errors(include_input=False)
-        lines = [f"{file}: {prefix}{masked(_sentence(problem, model))}" for problem in problems]
+        lines = [f"{place}{masked(_sentence(problem, model))}" for problem in problems]
         raise StackConfigError("\n".join(lines)) from None
 
 

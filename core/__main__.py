@@ -4,25 +4,19 @@ from pathlib import Path
 
 import pulumi
 
-from components.engine import end_quietly_on_failure
-from components.preflight import NOTHING, preflight
-from components.stack_config import read_stack_config
-from core.deployment.core_stack import CoreStack, CoreStackArgs, claims
-from core.deployment.stack_config import CoreConfig
-from core.loader import load
-from images.catalog import load_catalog
+from components.docker.preflight import NOTHING, claims_of, preflight
+from components.engine import end_quietly_on_failure, stack_settings
+from core.deployment.core import core_deployment
+from core.deployment.core_stack import CoreStack
 from schema.errors import UserError
 
 try:
-    config = read_stack_config(CoreConfig)
-    core = load(pulumi.get_stack(), Path(__file__).parent)
-    config.check(core, pulumi.get_stack())
-    images = load_catalog(config.images, config.image_overrides)
+    deployment = core_deployment(pulumi.get_stack(), Path(__file__).parent, stack_settings())
     found = NOTHING
-    if __name__ == "__main__":  # an export runs the program too, and needs no engine
+    if __name__ == "__main__":  # a test runs the program too, and needs no engine
         end_quietly_on_failure()
-        found = preflight(config.docker_host, claims(core, config))
-    stack = CoreStack(args=CoreStackArgs(core=core, config=config, image=images.core, found=found))
+        found = preflight(deployment.docker_host, claims_of(deployment.spec))
+    stack = CoreStack(deployment=deployment, found=found)
 except UserError as error:
     raise pulumi.RunError(str(error)) from None
 

@@ -1,6 +1,6 @@
 """What the tenant's file says about its gateway: `gateway.json`, beside this package.
 
-`components.gateway_config` fills these very types. Secrets are in the environment:
+`components.services.gateway_config` fills these very types. Secrets are in the environment:
 `BILLING_API_KEY`, and `API_KEY_<NAME>` for each key.
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from docker import DockerClient
 
 from components.labels import TENANT
-from ops.yaml_io import write_private
 from schema.errors import UserError
+from schema.private_file import write_private
 
 
 class OthersDataError(UserError):

@@ -19,10 +19,10 @@ from typing import Any
 from docker import DockerClient
 from docker.models.containers import Container
 
-from components.connection import shared
+from components.docker.connection import shared
+from components.docker.preflight import DockerHostError, survey
+from components.docker.ssh import ssh_command
 from components.labels import PART, TENANT
-from components.preflight import DockerHostError, survey
-from components.ssh import ssh_command
 from core.model import Core
 from ops.condition import compose_folder, network_problem, past, published, state_problem
 from ops.outside import Outside, words

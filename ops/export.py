@@ -4,15 +4,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from components.compose.project import compose_project
+from components.compose.secret_file import SecretFile
+from components.credentials import CoreCredentials
+from components.spec import Deployment
 from components.stack_config import SECRET_KEYS
-from ops.compose import compose_project
+from components.tenant import tenant_deployment
+from core.deployment.core import core_deployment
+from core.deployment.stack_config import PROJECT as CORE_PROJECT
 from ops.keys import nested
-from ops.record import Recording, record
+from ops.record import program_file, record
 from ops.state import filled, values_of
-from ops.values import ValueFile
-from ops.yaml_io import FileError, read_config, read_yaml, write_private, write_yaml
+from ops.yaml_io import FileError, read_config, read_yaml, write_yaml
+from schema.private_file import write_private
 
 _ONLY_PULUMIS = {*SECRET_KEYS, "core"}
 
@@ -22,7 +29,7 @@ class Exported:
     """A Compose project on disk.
 
     Attributes:
-        folder: holds `compose.yaml`, and root-only `.env`, `values.json` and `outputs.json`.
+        folder: holds `compose.yaml`, and root-only `.env`, `secrets.json` and `outputs.json`.
         wait_seconds: how long all services may take to become ready.
     """
 
@@ -50,20 +57,19 @@ def export(
         state: of Pulumi's stack, whose generated secrets are taken over.
 
     Raises:
-        pulumi.RunError: the tenant or its config cannot be used.
-        ExportError: it says something that Compose cannot.
-        FileError: the stack's file cannot be read.
-        StateError: the state has no secrets.
+        UserError: the file, the config or the state cannot be used, or says something that
+            Compose cannot.
     """
-    values = ValueFile(folder / "values.json")
+    secrets = SecretFile(folder)
     if state:
-        values.take(values_of(state))
-    recording = _recorded(stack, root=root, settings=settings, keys=keys, values=values)
-    project = compose_project(f"{_project(root)}-{stack}", recording)
+        secrets.take(values_of(state))
+    deployment = _deployment(stack, root=root, settings=settings, keys=keys)
+    values = secrets.secrets(deployment)
+    project = compose_project(f"{_project(root)}-{stack}", deployment.spec, values)
     folder.mkdir(parents=True, exist_ok=True)
-    values.save()
+    secrets.save()
     write_private(folder / ".env", _env_file(project.environment))
-    write_private(folder / "outputs.json", json.dumps(recording.outputs, indent=2) + "\n")
+    write_private(folder / "outputs.json", json.dumps(project.outputs, indent=2) + "\n")
     write_yaml(folder / "compose.yaml", project.file)
     return Exported(folder, project.wait_seconds)
 
@@ -83,33 +89,43 @@ def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str],
         FileError: nothing was exported there, or the stack's file cannot be read.
         StateError: the stack is not new.
     """
-    path = folder / "values.json"
-    if not path.exists():
-        raise FileError(f"{path}: there is no such file: the folder of an export has one")
-    values = ValueFile(path)
-    recording = _recorded(stack, root=root, settings={}, keys=keys, values=values)
-    return filled(state, recording, values.by_name(), stack=stack, project=_project(root))
-
-
-def _recorded(
-    stack: str,
-    *,
-    root: Path,
-    settings: Mapping[str, str],
-    keys: Mapping[str, str],
-    values: ValueFile,
-) -> Recording:
+    secrets = SecretFile(folder)
+    values = secrets.by_name()
+    if not values:
+        raise FileError(f"{secrets.path}: there is no such file: the folder of an export has one")
     project = _project(root)
-    config = _config(root / f"Pulumi.{stack}.yaml", project) | dict(settings)
-    secret = nested(keys)
-    return record(
+    config, given = _settings(stack, root=root, settings={}), nested(keys)
+    recording = record(
         stack,
         project=project,
-        config={key: as_handed_over(value) for key, value in (config | secret).items()},
-        secret_keys=list(secret),
-        values=values,
-        program=root / "__main__.py",
+        config=config | _as_handed_over(given),
+        secret_keys=list(given),
+        value=lambda name, _: values.get(name) or token_hex(32),
+        program=program_file(root / "__main__.py"),
     )
+    return filled(state, recording, stack=stack, project=project)
+
+
+def _deployment(
+    stack: str, *, root: Path, settings: Mapping[str, str], keys: Mapping[str, str]
+) -> Deployment:
+    config = _settings(stack, root=root, settings=settings) | _as_handed_over(nested(keys))
+    if _project(root) == CORE_PROJECT:
+        return core_deployment(stack, root, config)
+    return tenant_deployment(stack, root, config, _no_core)
+
+
+def _no_core(core: str, slug: str) -> CoreCredentials:
+    raise NotImplementedError(f"an export of {slug} looks up no stack {core}")
+
+
+def _settings(stack: str, *, root: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    config = _config(root / f"Pulumi.{stack}.yaml", _project(root))
+    return _as_handed_over(config | dict(settings))
+
+
+def _as_handed_over(config: Mapping[str, Any]) -> dict[str, str]:
+    return {key: as_handed_over(value) for key, value in config.items()}
 
 
 def _project(root: Path) -> str:

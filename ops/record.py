@@ -2,15 +2,19 @@
 
 import asyncio
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 from pulumi import Output
 from pulumi.runtime import mocks, run_in_stack, set_all_config, set_mocks
 from pulumi.runtime.settings import ROOT
+
+CONTAINER = "docker:index/container:Container"
+NETWORK = "docker:index/network:Network"
+VOLUME = "docker:index/volume:Volume"
 
 # How the SDK marks a secret on the wire (`pulumi.runtime.rpc`).
 MARK, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
@@ -25,11 +29,7 @@ class Secret(str):
         return "Secret(…)"
 
 
-class Values(Protocol):
-    """Where generated secrets come from."""
-
-    def random_hex(self, name: str, *, length: int, keepers: Mapping[str, str]) -> str:
-        """The value of the resource `name`: `length` bytes, the same while `keepers` are."""
+Value = Callable[[str, Mapping[str, str]], str]
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,15 @@ class Declared:
 
 @dataclass
 class Recording:
-    """All that one run of the program declared."""
+    """All that one run of the program declared.
+
+    Attributes:
+        generated: values of secrets, in hexadecimal, by the name of their resource.
+    """
 
     resources: list[Declared] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    generated: dict[str, str] = field(default_factory=dict)
 
     def of_type(self, token: str) -> list[Declared]:
         """The resources of one type, in the order of their names."""
@@ -70,8 +75,8 @@ def record(
     project: str,
     config: Mapping[str, str],
     secret_keys: list[str],
-    values: Values,
-    program: Path,
+    value: Value,
+    program: Callable[[], object],
 ) -> Recording:
     """Run the program for `stack` the way `pulumi up` does, and record it.
 
@@ -81,8 +86,8 @@ def record(
         config: its config keys (`images`) and their values as Pulumi hands them over: text,
             or JSON for anything else.
         secret_keys: keys of `config` that are secret.
-        values: generated secrets.
-        program: the program's file.
+        value: generates a secret, in hexadecimal, for the name of a resource and its keepers.
+        program: what declares it, such as `program_file` of a path.
 
     Raises:
         pulumi.RunError: the program refused its input; the text says why.
@@ -90,28 +95,33 @@ def record(
     recording = Recording()
 
     async def run() -> None:
-        answers = _Mocks(values)
+        answers = _Mocks(value, recording)
         monitor = _Monitor(answers, recording)
         set_mocks(answers, project=project, stack=stack, preview=False, monitor=monitor)
         ROOT.set(None)  # the stack that `run_in_stack` makes is the one with outputs
         full = {f"{project}:{key}": value for key, value in config.items()}
         set_all_config(full, [f"{project}:{key}" for key in secret_keys])
-        await run_in_stack(lambda: _run_program(program))
+        await run_in_stack(lambda: _ended(program))
 
     # Pulumi keeps its state in context variables: this task's context is a clean run.
     asyncio.run(run())
     return recording
 
 
-def _run_program(program: Path) -> None:
-    runpy.run_path(str(program), run_name="recorded")
+def _ended(program: Callable[[], object]) -> None:
+    program()  # Pulumi would take what it returns for outputs
+
+
+def program_file(path: Path) -> Callable[[], object]:
+    """The program in a file, as a module that is not the main one."""
+    return lambda: runpy.run_path(str(path), run_name="recorded")
 
 
 class _Mocks(mocks.Mocks):
     """Answers as the providers would."""
 
-    def __init__(self, values: Values) -> None:
-        self._values = values
+    def __init__(self, value: Value, recording: Recording) -> None:
+        self._value, self._recording = value, recording
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         raise NotImplementedError(f"the program calls {args.token}, which has no answer here")
@@ -119,9 +129,8 @@ class _Mocks(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = dict(args.inputs)
         if args.typ == "random:index/randomBytes:RandomBytes":
-            value = self._values.random_hex(
-                args.name, length=int(args.inputs["length"]), keepers=args.inputs["keepers"]
-            )
+            value = self._value(args.name, args.inputs["keepers"])
+            self._recording.generated[args.name] = value
             outputs["hex"] = Output.secret(value)
         elif args.typ == "random:index/randomUuid:RandomUuid":
             outputs["result"] = ""  # marks what Pulumi alone follows

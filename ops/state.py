@@ -2,13 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
-from ops.compose import VOLUME
-from ops.record import MARK, SECRET, Declared, Recording
+from ops.record import MARK, SECRET, VOLUME, Declared, Recording
 from schema.errors import UserError
 
 RANDOM = "random:index/randomBytes:RandomBytes"
@@ -41,15 +40,12 @@ def values_of(text: str) -> dict[str, Json]:
     return values
 
 
-def filled(
-    text: str, recording: Recording, values: Mapping[str, str], *, stack: str, project: str
-) -> str:
+def filled(text: str, recording: Recording, *, stack: str, project: str) -> str:
     """An empty stack's state with the secrets and volumes of an exported one in it.
 
     Args:
         text: what `pulumi stack export` printed of the new stack.
         recording: what the program declares.
-        values: the secrets of the export, by name.
         stack: name of the stack.
         project: name of the Pulumi project.
 
@@ -59,9 +55,7 @@ def filled(
     deployment = _deployment(text)
     if deployment.get("resources"):
         raise StateError(f"the stack {stack} is not empty: take a new one (`pulumi stack init`)")
-    deployment["resources"] = list(
-        _Resources(recording, values, f"urn:pulumi:{stack}::{project}").all()
-    )
+    deployment["resources"] = list(_Resources(recording, f"urn:pulumi:{stack}::{project}").all())
     return json.dumps({"version": 3, "deployment": deployment})
 
 
@@ -91,9 +85,9 @@ class _Resources:
     All the rest, such as containers, is made by the next `up`.
     """
 
-    def __init__(self, recording: Recording, values: Mapping[str, str], prefix: str) -> None:
+    def __init__(self, recording: Recording, prefix: str) -> None:
         self._declared = {resource.urn: resource for resource in recording.resources}
-        self._values, self._prefix = values, prefix
+        self._generated, self._prefix = recording.generated, prefix
         self._random = f"{self._prefix}::pulumi:providers:random::{_default('pulumi-random')}"
         self._ids = {self._random: str(uuid4())}
 
@@ -126,7 +120,7 @@ class _Resources:
         }
 
     def _bytes(self, resource: Declared) -> Json:
-        about, value = self._about(resource), bytes.fromhex(self._values[resource.name])
+        about, value = self._about(resource), bytes.fromhex(self._generated[resource.name])
         encoded = base64.b64encode(value).decode()
         return about | {
             **_custom(about["urn"], resource.type, encoded),

@@ -14,11 +14,12 @@ from typing import Any
 
 from docker import DockerClient
 
-from components.recovery import not_ready
+from components.docker.recovery import not_ready
 from ops.export import Exported, as_handed_over, export
 from ops.tools import ROOT, docker_address
-from ops.yaml_io import read_config, read_yaml, write_private, write_yaml
+from ops.yaml_io import read_config, read_yaml, write_yaml
 from schema.errors import UserError
+from schema.private_file import write_private
 
 
 class WayError(UserError):

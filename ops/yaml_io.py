@@ -1,6 +1,5 @@
 """Files that the command line reads and writes."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,16 +47,6 @@ def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
     """Write a mapping in the order of its keys, with texts of several lines as such."""
     text = yaml.dump(dict(data), sort_keys=False, Dumper=_Dumper, allow_unicode=True)
     path.write_text(text, encoding="utf-8")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can read it, at any moment."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    beside.replace(path)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -26,3 +26,12 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["30m", "12h"]}),
 ]
 """Seconds; in a file a number with a unit."""
+
+
+def go_duration(seconds: int) -> str:
+    """Seconds in Go's form, as Docker writes them: 90 is `1m30s`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -164,6 +164,16 @@ class LiteLLM(Resources):
         return max(self.memory_mb - _WITHOUT_BODIES_MB, self.max_body_mb * _TIMES_A_BODY)
 
     @property
+    def provider_key_names(self) -> dict[str, str]:
+        """The keys of providers that it needs, each with the name of a model that needs it."""
+        return {
+            deployment.key_name: model.name
+            for model in self.models
+            for deployment in model.deployments
+            if deployment.key_name
+        }
+
+    @property
     def model_names(self) -> list[str]:
         """What users and programs may ask for."""
         return _names(self.models)

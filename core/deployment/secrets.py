@@ -1,64 +1,80 @@
-"""The secrets of a core: made once, each replaced by raising its number in `rotation`."""
+"""The one table of a core's secrets."""
 
-import pulumi
+from collections.abc import Iterator
 
-from components.secrets import secret
+from components.spec import SecretRef, SecretSpec
 from core.deployment.first_password import readable
 from core.deployment.stack_config import Rotation
 from core.model import Core
 
+SUPERUSER = "superuser"
+"""Password of the operator at PocketBase's administration."""
+SERVICES = "services"
+"""Password of the core's own services at PocketBase."""
+OPERATOR_KEY = "operator-key"
+"""Key of the provisioning interface."""
+STORAGE_KEY = "storage-key"
+"""Encrypts the signing keys where they are kept."""
+KEY, CLIENT = "key", "client"
+"""Of each tenant: its key at the Billing API, and its secret at the identity provider."""
 
-class CoreSecrets(pulumi.ComponentResource):
-    """What the core's parts share with each other, with tenants, and with people.
 
-    Attributes:
-        superuser: password of the operator at PocketBase's administration.
-        services: password of the core's own services at PocketBase.
-        operator_key: key of the provisioning interface.
-        storage_key: encrypts the signing keys where they are kept.
-        tenant_keys: at the Billing API, by tenant.
-        previous_tenant_keys: those before, which count until the tenant comes with the new one.
-        client_secrets: at the identity provider, by tenant.
-        previous_client_secrets: those before, likewise.
-        first_passwords: by e-mail.
-        long_first_passwords: what they are made from, which earlier versions gave to people.
+def core_secrets(core: Core, rotation: Rotation) -> Iterator[SecretSpec]:
+    """All secrets of a core.
+
+    Each generation of a tenant's key and secret is a value of its own, so that two can count
+    together until the tenant comes with the newest.
     """
+    yield SecretSpec(name=SUPERUSER, generation=rotation.pocketbase)
+    yield SecretSpec(name=SERVICES, generation=rotation.pocketbase)
+    yield SecretSpec(name=OPERATOR_KEY, generation=rotation.tenants)
+    yield SecretSpec(name=STORAGE_KEY, protect=True)
+    for tenant in core.tenants:
+        for kind in (KEY, CLIENT):
+            for generation in _generations(tenant.slug, rotation):
+                name = _name(kind, tenant.slug, generation)
+                yield SecretSpec(name=name, generation=generation)
+        for person in tenant.people:
+            long = f"password-{person.email}"
+            yield SecretSpec(name=long)
+            yield SecretSpec(name=f"first-{long}", resource=long, form=readable)
 
-    def __init__(
-        self, *, core: Core, rotation: Rotation, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("cloudfreedom:core:Secrets", f"{core.slug}-secrets", None, opts)
 
-        def made(name: str, turn: int = 1, *, protect: bool = False) -> pulumi.Output[str]:
-            return secret(f"{core.slug}-{name}", parent=self, turn=turn, protect=protect)
+def newest(kind: str, core: Core, rotation: Rotation) -> dict[str, SecretRef]:
+    """The newest of a kind, by tenant."""
+    return {
+        tenant.slug: SecretRef(_name(kind, tenant.slug, rotation.generation(tenant.slug)))
+        for tenant in core.tenants
+    }
 
-        slugs = [tenant.slug for tenant in core.tenants]
-        people = [person.email for tenant in core.tenants for person in tenant.people]
-        self.superuser = made("superuser", rotation.pocketbase)
-        self.services = made("services", rotation.pocketbase)
-        self.operator_key = made("operator-key", rotation.tenants)
-        self.storage_key = made("storage-key", protect=True)
 
-        def newest(kind: str) -> dict[str, pulumi.Output[str]]:
-            return {slug: of(kind, slug, rotation.generation(slug)) for slug in slugs}
+def previous(kind: str, core: Core, rotation: Rotation) -> dict[str, SecretRef]:
+    """Those before, by tenant, which count until the tenant comes with the newest."""
+    return {
+        tenant.slug: SecretRef(_name(kind, tenant.slug, generation))
+        for tenant in core.tenants
+        for generation in _generations(tenant.slug, rotation)[1:]
+    }
 
-        def previous(kind: str) -> dict[str, pulumi.Output[str]]:
-            generations = {slug: rotation.generation(slug) - 1 for slug in slugs}
-            return {
-                slug: of(kind, slug, generation)
-                for slug, generation in generations.items()
-                if generation and slug not in rotation.now
-            }
 
-        def of(kind: str, slug: str, generation: int) -> pulumi.Output[str]:
-            # Each generation is a resource of its own, so that two can be there together.
-            number = generation if generation > 1 else ""
-            return made(f"{kind}{number}-{slug}", generation)
+def first_passwords(core: Core) -> dict[str, SecretRef]:
+    """What people log in with first, by e-mail."""
+    return {email: SecretRef(f"first-password-{email}") for email in _people(core)}
 
-        self.tenant_keys, self.previous_tenant_keys = newest("key"), previous("key")
-        self.client_secrets, self.previous_client_secrets = newest("client"), previous("client")
-        self.long_first_passwords = {email: made(f"password-{email}") for email in people}
-        self.first_passwords = {
-            email: long.apply(readable) for email, long in self.long_first_passwords.items()
-        }
-        self.register_outputs({})
+
+def long_first_passwords(core: Core) -> dict[str, SecretRef]:
+    """What they are made from, which earlier versions gave to people."""
+    return {email: SecretRef(f"password-{email}") for email in _people(core)}
+
+
+def _people(core: Core) -> list[str]:
+    return [person.email for tenant in core.tenants for person in tenant.people]
+
+
+def _generations(slug: str, rotation: Rotation) -> list[int]:
+    latest = rotation.generation(slug)
+    return [latest] if slug in rotation.now or latest == 1 else [latest, latest - 1]
+
+
+def _name(kind: str, slug: str, generation: int) -> str:
+    return f"{kind}{generation if generation > 1 else ''}-{slug}"

@@ -6,8 +6,16 @@ from pathlib import Path
 
 from pydantic import Field, IPvAnyAddress
 
-from components.stack_config import Deployment, Section, StackConfigError, Turn, stored
+from components.stack_config import (
+    Deployment,
+    Generation,
+    Section,
+    StackConfigError,
+    stored,
+)
 from core.model import Core
+
+PROJECT = "cloudfreedom-core"
 
 
 class Rotation(Section):
@@ -16,11 +24,11 @@ class Rotation(Section):
     There is none for the key that encrypts the signing keys, nor for first passwords.
     """
 
-    pocketbase: Turn = Field(1, description="Passwords of PocketBase's superusers")
-    tenants: Turn = Field(
+    pocketbase: Generation = Field(1, description="Passwords of PocketBase's superusers")
+    tenants: Generation = Field(
         1, description="Keys and secrets of all tenants, and the operator's: `up` each of them, too"
     )
-    tenant_keys: dict[str, Turn] = Field(
+    tenant_keys: dict[str, Generation] = Field(
         {}, description="Key and secret of one tenant, by its slug: `up` it, too"
     )
     now: list[str] = Field(

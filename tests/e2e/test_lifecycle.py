@@ -33,7 +33,7 @@ def salt(running: Running) -> str:
         [found] = [each for each in resources if each["urn"].endswith(f"::{name}")]
         return str(json.loads(found["outputs"]["hex"]["plaintext"]))
     stack = running.project.root / "stacks" / running.slug
-    values = stack / "cloudfreedom" / "values.json"
+    values = stack / "cloudfreedom" / "secrets.json"
     return str(json.loads(values.read_text(encoding="utf-8"))[name]["hex"])
 
 

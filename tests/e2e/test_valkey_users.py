@@ -10,7 +10,7 @@ from docker import DockerClient
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from components.redis import PUBLIC_USERS, USERS
+from components.services.redis import PUBLIC_USERS, USERS
 from images.catalog import load_catalog
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until

@@ -8,8 +8,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from components.credentials import CoreCredentials
+from components.spec import Deployment
 from components.stack_config import PROJECT, SECRET_KEYS
-from ops.record import Recording, record
+from components.tenant import tenant_deployment
+from ops.record import Recording, program_file, record
 from ops.tools import ROOT
 from tenants.loader import load
 from tenants.model import Tenant
@@ -40,12 +43,29 @@ def load_acme(folder: Path, text: str) -> Tenant:
     return load("acme", hosts={}, folder=folder)
 
 
-class StableValues:
-    """Secrets that are the same in every run, and that a test can tell from other text."""
+def stable_value(name: str, keepers: Mapping[str, str]) -> str:
+    """A secret that is the same in every run, and that a test can tell from other text."""
+    return sha256(f"{name} {sorted(keepers.items())}".encode()).hexdigest()
 
-    def random_hex(self, name: str, *, length: int, keepers: Mapping[str, str]) -> str:
-        seed = f"{name} {sorted(keepers.items())}"
-        return sha256(seed.encode()).hexdigest()[: 2 * length]
+
+def deployment_of(stack: str, **config: str) -> Deployment:
+    """A tenant of the repository, with all keys; `config` as Pulumi has it."""
+    return tenant_deployment(stack, ROOT, {**KEYS, **config}, no_core)
+
+
+def no_core(core: str, slug: str) -> CoreCredentials:
+    raise NotImplementedError(f"{slug} asks for the stack {core}")
+
+
+def stable_secrets(deployment: Deployment) -> dict[str, str]:
+    """The values of a deployment's secrets, those that are generated as `stable_value` does."""
+    spec = deployment.spec
+    return {
+        each.name: deployment.given[each.name]
+        if each.given
+        else each.form(stable_value(spec.name(each.value_name), {"rotation": str(each.generation)}))
+        for each in spec.secrets
+    }
 
 
 def run_program(stack: str, **config: str) -> Recording:
@@ -59,8 +79,8 @@ def _run(root: Path, stack: str, config: Mapping[str, str]) -> Recording:
         project=PROJECT,
         config={**KEYS, **config},
         secret_keys=list(SECRET_KEYS),
-        values=StableValues(),
-        program=root / "__main__.py",
+        value=stable_value,
+        program=program_file(root / "__main__.py"),
     )
 
 
@@ -71,8 +91,8 @@ def run_core(**config: str) -> Recording:
         project="cloudfreedom-core",
         config=config,
         secret_keys=[],
-        values=StableValues(),
-        program=ROOT / "core" / "__main__.py",
+        value=stable_value,
+        program=program_file(ROOT / "core" / "__main__.py"),
     )
 
 
@@ -84,6 +104,11 @@ def run_acme(more: str = "", **config: str) -> Recording:
         (root / "tenants" / "acme.yaml").write_text(ACME + more, encoding="utf-8")
         shutil.copy(ROOT / "__main__.py", root)
         return _run(root, "acme", config)
+
+
+@pytest.fixture(scope="session")
+def demo_deployment() -> Deployment:
+    return deployment_of("demo")
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,7 @@ def test_import_from_where_nothing_was_exported(project: Path, tmp_path: Path) -
     finished = cloudfreedom(project, "import", "demo", "--from", str(tmp_path), stdin="{}")
     assert (finished.returncode, finished.stdout) == (1, "")
     assert finished.stderr == (
-        f"{tmp_path}/values.json: there is no such file: the folder of an export has one\n"
+        f"{tmp_path}/secrets.json: there is no such file: the folder of an export has one\n"
     )
 
 
@@ -169,6 +169,6 @@ def test_export_takes_over_the_secrets_of_a_state(project: Path, tmp_path: Path)
     state.write_text(filled, encoding="utf-8")
     options = ("--to", str(second), "--values")
     assert cloudfreedom(project, "export", "demo", *options, str(state)).returncode == 0
-    assert (first / "values.json").read_bytes() == (second / "values.json").read_bytes()
+    assert (first / "secrets.json").read_bytes() == (second / "secrets.json").read_bytes()
     refused = cloudfreedom(project, "export", "demo", *options, "-", stdin="{}")
     assert refused.stderr == "this is not what `pulumi stack export` prints\n"

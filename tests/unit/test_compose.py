@@ -1,140 +1,62 @@
-"""The Compose project: it says all that the program declares, and no secret."""
+"""The Compose project: it says all that the specs do, and no secret."""
 
 import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
-from components.labels import MARK, PART, TENANT
-from components.recovery import PROCESSES
-from ops.compose import CONTAINER, NETWORK, VOLUME, ExportError, compose_project
+from components.compose.project import ComposeProject, ExportError, compose_project
+from components.compose.secret_file import SecretFile
+from components.labels import PART, TENANT
+from components.spec import Deployment, SecretRef, ServiceSpec
 from ops.export import Exported, export
 from ops.keys import given_keys
-from ops.record import Declared, Recording, Secret
 from ops.tools import ROOT
-from ops.values import ValueFile
 from ops.way import ComposeWay, Tool
-from ops.yaml_io import write_private
-from tests.unit.conftest import KEYS, StableValues, run_program
+from schema.errors import UserError
+from schema.private_file import write_private
+from tests.unit.conftest import deployment_of, stable_secrets
 
-MARK_AT = ("labels", 2, "value")
-RANDOM = "random:index/randomBytes:RandomBytes"
 DIGEST = "cloudfreedom.files"
-
-# Compose stops a container by `stopTimeout` alone, waits for it because its command line says
-# so, and hands files over with permissions of its own.
-ELSEWHERE = {"destroyGraceSeconds", "wait", "permissions"}
-PRIVATE = (".env", "outputs.json", "values.json")
-
-Keys = tuple[str | int, ...]
+PRIVATE = (".env", "outputs.json", "secrets.json")
 
 
-def with_resource(recording: Recording, changed: Declared) -> Recording:
-    resources = [changed if r.urn == changed.urn else r for r in recording.resources]
-    return replace(recording, resources=resources)
+def project_of(deployment: Deployment) -> ComposeProject:
+    return compose_project("demo", deployment.spec, stable_secrets(deployment))
 
 
-def with_input(resource: Declared, keys: Keys, value: object) -> Declared:
-    place: Any = deepcopy(dict(resource.inputs))
-    changed = replace(resource, inputs=place)
-    for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
-    return changed
-
-
-def leaves(tree: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
-    if isinstance(tree, dict | list):
-        for key, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from leaves(item, (*keys, key))
-    else:
-        yield keys, tree
-
-
-def another(value: Any) -> Any:
-    if isinstance(value, bool):
-        return not value
-    return type(value)(value + 1 if isinstance(value, int) else f"{value}7")
-
-
-def container(recording: Recording, part: str) -> Declared:
-    [found] = [c for c in recording.of_type(CONTAINER) if c.name.endswith(f"-{part}")]
+def service_of(deployment: Deployment, name: str) -> ServiceSpec:
+    [found] = [service for service in deployment.spec.services if service.name == name]
     return found
 
 
-def digests(recording: Recording) -> dict[str, str]:
-    services = compose_project("demo", recording).file["services"]
-    return {part: service["labels"][DIGEST] for part, service in services.items()}
+def with_service(deployment: Deployment, changed: ServiceSpec) -> Deployment:
+    services = [
+        changed if service.name == changed.name else service for service in deployment.spec.services
+    ]
+    return replace(deployment, spec=replace(deployment.spec, services=services))
 
 
-@pytest.mark.parametrize(("token", "argument"), [
-    (CONTAINER, "privileged"), (NETWORK, "attachable"), (VOLUME, "driver"),
-])  # fmt: skip
-def test_an_argument_that_it_does_not_know_is_an_error(
-    demo: Recording, token: str, argument: str
-) -> None:
-    resource = demo.of_type(token)[0]
-    declared = with_resource(demo, with_input(resource, (argument,), True))
-    with pytest.raises(ExportError, match=f"^{resource.name}: no counterpart .* '{argument}'$"):
-        compose_project("demo", declared)
-
-
-@pytest.mark.parametrize("keys", [
-    ("labels", 0, "x"), ("uploads", 0, "executable"), ("capabilities", "x"),
-    ("healthcheck", "x"), ("networksAdvanced", 0, "ipv4Address"), ("hosts", 0, "x"),
-    ("ports", 0, "protocol"), ("mounts", 0, "readOnly"),
-])  # fmt: skip
-def test_what_it_does_not_know_of_an_argument_is_an_error(demo: Recording, keys: Keys) -> None:
-    resource = next(c for c in demo.of_type(CONTAINER) if c.inputs[str(keys[0])])
-    declared = with_resource(demo, with_input(resource, keys, "x"))
-    with pytest.raises(ExportError, match=f"^{resource.name}: no counterpart .* '{keys[-1]}'$"):
-        compose_project("demo", declared)
+def digests(deployment: Deployment) -> dict[str, str]:
+    services = project_of(deployment).file["services"]
+    return {name: service["labels"][DIGEST] for name, service in services.items()}
 
 
 @pytest.mark.parametrize("path", ["/run/secrets/one.two", "/run-secrets/ONE/two"])
-def test_two_files_of_one_name_in_compose_are_an_error(demo: Recording, path: str) -> None:
-    redis = with_input(container(demo, "redis"), ("uploads", 0, "file"), "/run/secrets/one-two")
-    declared = with_resource(demo, with_input(redis, ("uploads", 1, "file"), path))
-    with pytest.raises(ExportError, match=f"^demo-redis: '{path}' has the same name"):
-        compose_project("demo", declared)
-
-
-def test_a_resource_that_it_does_not_know_is_an_error(demo: Recording) -> None:
-    token = "docker:index/secret:Secret"
-    declared = with_resource(demo, replace(demo.of_type(VOLUME)[0], type=token))
-    with pytest.raises(
-        ExportError, match=f"^demo-openwebui: no counterpart in Compose for {token}"
-    ):
-        compose_project("demo", declared)
-
-
-@pytest.mark.parametrize(("token", "name"), [
-    (CONTAINER, "demo-litellm"), (CONTAINER, "demo-openwebui"),
-    (CONTAINER, "demo-postgres"), (CONTAINER, "demo-redis"),
-    (NETWORK, "demo-data"), (VOLUME, "demo-postgres"),
-])  # fmt: skip
-def test_whatever_the_program_declares_otherwise_is_otherwise_in_the_project(
-    demo: Recording, token: str, name: str
+def test_two_files_of_one_name_in_compose_are_an_error(
+    demo_deployment: Deployment, path: str
 ) -> None:
-    """Every single value, however deep: what makes no difference would have been dropped."""
-    [resource] = [r for r in demo.of_type(token) if r.name == name]
-    project = compose_project("demo", demo)
-    varied = [
-        (path, with_resource(demo, with_input(resource, path, another(value))))
-        for path, value in leaves(resource.inputs)
-        if path[-1] not in ELSEWHERE and value not in (PART, MARK) and path != MARK_AT
-    ]
-    assert varied
-    assert [path for path, other in varied if compose_project("demo", other) == project] == []
+    files = {"/run/secrets/one-two": "", path: ""}
+    redis = replace(service_of(demo_deployment, "redis"), files=files)
+    with pytest.raises(ExportError, match=r"^demo-redis: '.*' has the same name in Compose"):
+        project_of(with_service(demo_deployment, redis))
 
 
 @pytest.mark.parametrize("source", ["official", "built"])
@@ -142,64 +64,60 @@ def test_whatever_the_program_declares_otherwise_is_otherwise_in_the_project(
 def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
     stack: str, source: str
 ) -> None:
-    recording = run_program(stack, images=source, **KEYS)
-    project = compose_project(stack, recording)
+    deployment = deployment_of(stack, images=source)
+    project, values = project_of(deployment), stable_secrets(deployment)
     text = yaml.safe_dump(dict(project.file), width=10_000)
-    uploaded = {
-        str(upload["content"])
-        for resource in recording.of_type(CONTAINER)
-        for upload in resource.inputs["uploads"]
-        if isinstance(upload["content"], Secret)
+    handed_over = {
+        secret.render(values)
+        for service in deployment.spec.services
+        for secret in service.secrets.values()
     }
-    generated = [
-        StableValues().random_hex(resource.name, length=32, keepers=resource.inputs["keepers"])
-        for resource in recording.of_type(RANDOM)
-    ]
-    assert len(generated) == {"demo": 12, "app": 13}[stack]
-    given = [*json.loads(KEYS["providerKeys"]).values(), KEYS["billingKey"]]
-    secrets = {*uploaded, *generated, *given}
-    assert [secret for secret in secrets if secret in text] == []
-    assert set(project.environment.values()) == uploaded
+    assert len(values) == {"demo": 13, "app": 16}[stack]
+    assert [secret for secret in {*handed_over, *values.values()} if secret in text] == []
+    assert set(project.environment.values()) == handed_over
 
 
-def test_a_container_finds_each_of_its_secrets_as_a_file(demo: Recording) -> None:
-    project = compose_project("demo", demo)
-    for resource in demo.of_type(CONTAINER):
-        service = project.file["services"][resource.name.removeprefix("demo-")]
+def test_a_container_finds_each_of_its_secrets_as_a_file(demo_deployment: Deployment) -> None:
+    project, values = project_of(demo_deployment), stable_secrets(demo_deployment)
+    for spec in demo_deployment.spec.services:
         variables = {
             file["target"]: project.file["secrets"][file["source"]]["environment"]
-            for file in service["secrets"]
+            for file in project.file["services"][spec.name]["secrets"]
         }
         assert {path: project.environment[name] for path, name in variables.items()} == {
-            upload["file"]: upload["content"]
-            for upload in resource.inputs["uploads"]
-            if isinstance(upload["content"], Secret)
+            **{f"/run/secrets/env/{n}": s.render(values) for n, s in spec.secret_env.items()},
+            **{f"/run/secrets/{n}": s.render(values) for n, s in spec.secret_files.items()},
         }
 
 
-@pytest.mark.parametrize("keys", [("envs", 0), ("command", 0), ("healthcheck", "tests", 1)])
-def test_a_dollar_is_doubled(demo: Recording, keys: Keys) -> None:
-    declared = with_input(container(demo, "litellm"), keys, "PRICE=5 $ or ${FIVE}")
-    service = compose_project("demo", with_resource(demo, declared)).file["services"]["litellm"]
-    assert "5 $$ or $${FIVE}" in json.dumps(service)
+@pytest.mark.parametrize("changes", [
+    {"env": {"PRICE": "5 $ or ${FIVE}"}},
+    {"command": ["5 $ or ${FIVE}"]},
+])  # fmt: skip
+def test_a_dollar_is_doubled(demo_deployment: Deployment, changes: Mapping[str, Any]) -> None:
+    litellm = replace(service_of(demo_deployment, "litellm"), **changes)
+    project = project_of(with_service(demo_deployment, litellm))
+    assert "5 $$ or $${FIVE}" in json.dumps(project.file["services"]["litellm"])
 
 
-def test_a_dollar_is_doubled_in_a_file_and_not_in_a_secret(demo: Recording) -> None:
-    redis = container(demo, "redis")
-    for index, upload in enumerate(redis.inputs["uploads"]):
-        text = type(upload["content"])("$5")
-        redis = with_input(redis, ("uploads", index, "content"), text)
-    project = compose_project("demo", with_resource(demo, redis))
-    of_redis = [key for key in project.file["configs"] if key.startswith("redis-")]
-    assert {project.file["configs"][key]["content"] for key in of_redis} == {"$$5"}
+def test_a_dollar_is_doubled_in_a_file_and_not_in_a_secret(demo_deployment: Deployment) -> None:
+    redis = replace(
+        service_of(demo_deployment, "redis"),
+        files={"/file": "$5"},
+        secret_files={"secret": SecretRef("five")},
+    )
+    spec = with_service(demo_deployment, redis).spec
+    values = stable_secrets(demo_deployment) | {"five": "$5"}
+    project = compose_project("demo", spec, values)
+    assert project.file["configs"]["redis-file"]["content"] == "$$5"
     assert "$5" in project.environment.values()
 
 
 @pytest.mark.parametrize("source", ["official", "built"])
 def test_a_service_waits_until_what_it_needs_is_healthy(source: str) -> None:
-    services = compose_project("demo", run_program("demo", images=source)).file["services"]
+    services = project_of(deployment_of("demo", images=source)).file["services"]
     healthy = {"condition": "service_healthy"}
-    assert {part: service.get("depends_on") for part, service in services.items()} == {
+    assert {name: service.get("depends_on") for name, service in services.items()} == {
         "litellm": {"redis": healthy},
         "openwebui": dict.fromkeys(["postgres", "redis"], healthy),
         "postgres": None,
@@ -207,37 +125,41 @@ def test_a_service_waits_until_what_it_needs_is_healthy(source: str) -> None:
     }
 
 
-@pytest.mark.parametrize(("secret", "parts"), [
+@pytest.mark.parametrize(("secret", "services"), [
     ("postgres", {"postgres", "openwebui"}),
     ("redis", {"redis", "litellm", "openwebui"}),
     ("litellm", {"litellm", "openwebui"}),
     ("openwebui", {"litellm", "openwebui"}),
 ])  # fmt: skip
 def test_a_rotation_marks_the_services_that_hold_the_secret(
-    demo: Recording, secret: str, parts: set[str]
+    demo_deployment: Deployment, secret: str, services: set[str]
 ) -> None:
-    before, after = digests(demo), digests(run_program("demo", rotation=f'{{"{secret}": 2}}'))
-    assert {part for part in before if before[part] != after[part]} == parts
+    before = digests(demo_deployment)
+    after = digests(deployment_of("demo", rotation=f'{{"{secret}": 2}}'))
+    assert {name for name in before if before[name] != after[name]} == services
 
 
-def test_a_changed_file_marks_the_service_that_holds_it(demo: Recording) -> None:
-    litellm = container(demo, "litellm")
-    uploads = [upload["file"] for upload in litellm.inputs["uploads"]]
-    path = ("uploads", uploads.index("/etc/litellm/config.yaml"), "content")
-    before = digests(demo)
-    after = digests(with_resource(demo, with_input(litellm, path, "model_list: []")))
-    assert {part for part in before if before[part] != after[part]} == {"litellm"}
+def test_a_changed_file_marks_the_service_that_holds_it(demo_deployment: Deployment) -> None:
+    litellm = service_of(demo_deployment, "litellm")
+    files = {**litellm.files, "/etc/litellm/config.yaml": "model_list: []"}
+    before = digests(demo_deployment)
+    after = digests(with_service(demo_deployment, replace(litellm, files=files)))
+    assert {name for name in before if before[name] != after[name]} == {"litellm"}
 
 
-@pytest.mark.parametrize(("keys", "value"), [(("memory",), 4096), (("envs",), ["A=1"])])
-def test_what_is_no_file_leaves_the_mark_alone(demo: Recording, keys: Keys, value: object) -> None:
-    changed = with_input(container(demo, "litellm"), keys, value)
-    assert digests(with_resource(demo, changed)) == digests(demo)
+@pytest.mark.parametrize("changes", [{"shared_mb": 4096}, {"env": {"A": "1"}}])
+def test_what_is_no_file_leaves_the_mark_alone(
+    demo_deployment: Deployment, changes: Mapping[str, Any]
+) -> None:
+    changed = replace(service_of(demo_deployment, "litellm"), **changes)
+    assert digests(with_service(demo_deployment, changed)) == digests(demo_deployment)
 
 
-def test_all_services_may_take_as_long_as_all_of_them_together(demo: Recording) -> None:
-    waits = [resource.inputs["waitTimeout"] for resource in demo.of_type(CONTAINER)]
-    assert compose_project("demo", demo).wait_seconds == sum(waits) > max(waits)
+def test_all_services_may_take_as_long_as_all_of_them_together(
+    demo_deployment: Deployment,
+) -> None:
+    waits = [each.healthcheck.start_seconds for each in demo_deployment.spec.services]
+    assert project_of(demo_deployment).wait_seconds == sum(waits) > max(waits)
 
 
 @pytest.fixture
@@ -270,10 +192,14 @@ def test_the_export_again_is_the_same_text(project: Path, tmp_path: Path) -> Non
     assert set(before) == {"compose.yaml", *PRIVATE}
 
 
-def test_the_exported_file_is_the_project(project: Path, tmp_path: Path) -> None:
+def test_the_exported_file_is_the_project(
+    demo_deployment: Deployment, project: Path, tmp_path: Path
+) -> None:
     exported(project, tmp_path / "out")
     file = yaml.safe_load((tmp_path / "out" / "compose.yaml").read_text(encoding="utf-8"))
-    expected = compose_project("cloudfreedom-demo", run_program("demo")).file
+    expected = compose_project(
+        "cloudfreedom-demo", demo_deployment.spec, stable_secrets(demo_deployment)
+    ).file
     for services in (file["services"], expected["services"]):
         for service in services.values():
             del service["labels"][DIGEST]  # its secrets are other ones
@@ -283,10 +209,10 @@ def test_the_exported_file_is_the_project(project: Path, tmp_path: Path) -> None
 def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     exported(project, folder)
-    before = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    before = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
     exported(project, folder, rotation='{"redis": 2}')
-    after = json.loads((folder / "values.json").read_text(encoding="utf-8"))
-    assert len(before) == 12
+    after = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
+    assert len(before) == 11
     new = {f"demo-redis-{user}" for user in ("litellm", "ledger", "openwebui")}
     assert {name for name in before if before[name] != after[name]} == new
     handed_over = (folder / ".env").read_text(encoding="utf-8")
@@ -298,7 +224,7 @@ def test_a_refused_export_leaves_everything_as_it_was(project: Path, tmp_path: P
     exported(project, folder)
     before = contents(folder)
     (project / "tenants" / "demo.yaml").write_text("slug: [", encoding="utf-8")
-    with pytest.raises(pulumi.RunError, match=r"^tenants/demo\.yaml:"):
+    with pytest.raises(UserError, match=r"^tenants/demo\.yaml:"):
         exported(project, folder)
     assert contents(folder) == before
 
@@ -314,7 +240,7 @@ def test_a_stack_that_says_rotation_in_its_file(project: Path, tmp_path: Path) -
     config = "config:\n  cloudfreedom:rotation: {litellm: 3}\n"
     (project / "Pulumi.demo.yaml").write_text(config, encoding="utf-8")
     exported(project, folder)
-    values = json.loads((folder / "values.json").read_text(encoding="utf-8"))
+    values = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
     assert {name for name, value in values.items() if value["keepers"]["rotation"] == "3"} == {
         "demo-litellm-master",
         "demo-litellm-openwebui",
@@ -349,7 +275,7 @@ def test_what_only_pulumi_could_decrypt_is_asked_for(
         monkeypatch.setenv(f"CLOUDFREEDOM_{name}", "other")
     config = "config:\n  cloudfreedom:billingKey: {secure: v1:abc}\n"
     (project / "Pulumi.app.yaml").write_text(config, encoding="utf-8")
-    with pytest.raises(pulumi.RunError) as raised:
+    with pytest.raises(UserError) as raised:
         export("app", root=project, folder=tmp_path / "out", settings={}, keys=given_keys())
     provider, billing = str(raised.value).splitlines()
     assert "CLOUDFREEDOM_PROVIDER_KEY_OPENAI" in provider
@@ -366,7 +292,7 @@ def test_a_key_has_its_place_in_the_config_of_a_stack(monkeypatch: pytest.Monkey
 def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path) -> None:
     exported(project, tmp_path / "out")
     outputs = json.loads((tmp_path / "out" / "outputs.json").read_text(encoding="utf-8"))
-    values = json.loads((tmp_path / "out" / "values.json").read_text(encoding="utf-8"))
+    values = json.loads((tmp_path / "out" / "secrets.json").read_text(encoding="utf-8"))
     assert outputs == {
         "openwebui_url": "http://127.0.0.1:3001",
         "openwebui_admin_email": "admin@demo.example.com",
@@ -436,48 +362,59 @@ def test_whatever_holds_a_secret_is_for_its_owner_only(project: Path, tmp_path: 
 
 
 def test_what_a_killed_run_left_is_not_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / "values.json.new").write_text("half", encoding="utf-8")
-    write_private(tmp_path / "values.json", "whole")
-    assert contents(tmp_path) == {"values.json": "whole"}
+    (tmp_path / "secrets.json.new").write_text("half", encoding="utf-8")
+    write_private(tmp_path / "secrets.json", "whole")
+    assert contents(tmp_path) == {"secrets.json": "whole"}
 
 
-def test_a_value_lasts_until_its_keepers_change(tmp_path: Path) -> None:
-    file = tmp_path / "values.json"
-    values = ValueFile(file)
-    one = values.random_hex("one", length=32, keepers={"rotation": "1"})
-    two = values.random_hex("two", length=16, keepers={"rotation": "1"})
-    assert (len(one), len(two)) == (64, 32)
-    values.save()
+def test_a_value_lasts_until_its_generation_changes(tmp_path: Path) -> None:
+    def values(generation: int) -> dict[str, str]:
+        file = SecretFile(tmp_path)
+        found = file.secrets(deployment_of("demo", rotation=f'{{"redis": {generation}}}'))
+        file.save()
+        return found
 
-    again = ValueFile(file)
-    assert again.random_hex("one", length=32, keepers={"rotation": "1"}) == one
-    assert again.random_hex("two", length=16, keepers={"rotation": "2"}) != two
-    assert again.random_hex("one", length=32, keepers={"rotation": "1"}) == one
+    first, again, rotated = values(1), values(1), values(2)
+    assert first == again
+    assert {name for name in first if first[name] != rotated[name]} == {
+        f"redis-{user}" for user in ("litellm", "ledger", "openwebui")
+    }
+
+
+def test_an_export_of_an_earlier_version_keeps_its_secrets(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    exported(project, folder)
+    before = contents(folder)
+    (folder / "secrets.json").rename(folder / "values.json")
+    exported(project, folder)
+    assert contents(folder) == before
 
 
 def test_an_export_to_one_folder_knows_nothing_of_another(project: Path, tmp_path: Path) -> None:
     both = [exported(project, tmp_path / name) for name in ("a", "b")]
     one, two = (
-        json.loads((each.folder / "values.json").read_text(encoding="utf-8")) for each in both
+        json.loads((each.folder / "secrets.json").read_text(encoding="utf-8")) for each in both
     )
     assert set(one) == set(two)
     assert not [name for name in one if one[name]["hex"] == two[name]["hex"]]
 
 
-def test_every_service_has_a_limit_of_processes_and_memory_to_share(demo: Recording) -> None:
-    services = compose_project("demo", demo).file["services"]
-    assert {service["pids_limit"] for service in services.values()} == {PROCESSES}
+def test_every_service_has_a_limit_of_processes_and_memory_to_share(
+    demo_deployment: Deployment,
+) -> None:
+    services = project_of(demo_deployment).file["services"]
+    assert {service["pids_limit"] for service in services.values()} == {1024}
     assert services["postgres"]["shm_size"] == "128m"
     assert services["redis"]["shm_size"] == "64m"
 
 
-def test_what_pulumi_marks_volumes_with_is_not_in_the_project(demo: Recording) -> None:
-    for volume in compose_project("demo", demo).file["volumes"].values():
+def test_what_pulumi_marks_volumes_with_is_not_in_the_project(demo_deployment: Deployment) -> None:
+    for volume in project_of(demo_deployment).file["volumes"].values():
         assert set(volume["labels"]) == {PART, TENANT}
 
 
-def test_secrets_are_for_root_where_a_container_starts_as_root(demo: Recording) -> None:
-    services = compose_project("demo", demo).file["services"]
+def test_secrets_are_for_root_where_a_container_starts_as_root(demo_deployment: Deployment) -> None:
+    services = project_of(demo_deployment).file["services"]
     modes = {
         part: {secret.get("mode") for secret in service.get("secrets", ())}
         for part, service in services.items()

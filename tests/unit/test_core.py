@@ -18,8 +18,7 @@ from core.deployment.first_password import readable
 from core.deployment.stack_config import CoreConfig, check_gateways
 from core.model import Core
 from core.services.settings import BillingSecrets, IdentitySecrets, Settings, UsdRate
-from ops.compose import CONTAINER
-from ops.record import Declared, Recording, Secret
+from ops.record import CONTAINER, Declared, Recording, Secret
 from ops.tools import ROOT
 from schema.diagnostics import InvalidFileError
 from schema.yaml_file import read

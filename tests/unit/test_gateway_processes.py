@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.gateway_config import gateway_config
+from components.services.gateway_config import gateway_config
 from gateway.health import ledger_state
 from gateway.ledger import Ledger
 from gateway.sender import connect

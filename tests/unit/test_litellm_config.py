@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.litellm_config import litellm_config, provider_key_env
+from components.services.litellm_config import litellm_config, provider_key_env
 from schema.yaml_file import stacks
 from tenants.deployment import Price
 from tenants.loader import FOLDER, load

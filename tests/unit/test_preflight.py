@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.labels import MARK, TENANT
-from components.preflight import (
+from components.docker.preflight import (
     Claims,
     DockerHostError,
     Survey,
@@ -17,6 +16,7 @@ from components.preflight import (
     obstacles,
     preflight,
 )
+from components.labels import MARK, TENANT
 from tests.engine import stand_in
 
 HOST = "tcp://two.example.com"
@@ -135,7 +135,7 @@ def network(subnet: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("networks", "free"), [(29, 2), (30, 1), (31, 0)])
 def test_used_up_addresses_are_told_before_the_last_tenant(networks: int, free: int) -> None:
-    from components.preflight import _DEFAULT_POOLS  # noqa: PLC0415
+    from components.docker.preflight import _DEFAULT_POOLS  # noqa: PLC0415
 
     subnets = [f"172.{second}.0.0/16" for second in range(17, 32)]
     subnets += [f"192.168.{third}.0/20" for third in range(0, 256, 16)]

@@ -6,9 +6,9 @@ import pytest
 from docker.errors import APIError
 from requests import HTTPError
 
-from components import recovery
+from components.docker import recovery
+from components.docker.recovery import LeftoverError, NotReadyError, explanation, make_ready
 from components.labels import TENANT
-from components.recovery import LeftoverError, NotReadyError, explanation, make_ready
 
 # Nothing listens on a port that only a privileged program could have.
 NO_HOST = "tcp://127.0.0.1:1"
@@ -51,7 +51,7 @@ def test_an_engine_that_refuses_to_limit_a_container_is_no_traceback(
     monkeypatch.setattr(recovery, "shared", lambda _: client)
     monkeypatch.setattr(recovery, "_POLL_SECONDS", 0)
     with pytest.raises(NotReadyError, match=r"become ready.*\nthe last line"):
-        make_ready(NO_HOST, "acme-litellm", 1)
+        make_ready(NO_HOST, "acme-litellm", seconds=1, processes=64)
 
 
 def test_a_limit_that_a_crash_loop_refuses_is_set_a_moment_later(
@@ -63,7 +63,7 @@ def test_a_limit_that_a_crash_loop_refuses_is_set_a_moment_later(
     container.attrs = {"RestartCount": 0, "State": {}}
     container.client.api.post.side_effect = [refusal(), Mock(ok=True)]
     monkeypatch.setattr(recovery, "shared", lambda _: client)
-    make_ready(NO_HOST, "acme-litellm", 1)
+    make_ready(NO_HOST, "acme-litellm", seconds=1, processes=64)
     assert container.client.api.post.call_count == 2
 
 

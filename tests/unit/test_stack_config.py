@@ -1,6 +1,5 @@
 """A stack's config: what it changes in what is declared, and what is said about a bad one."""
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -10,16 +9,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.stack_config import (
-    LOCAL_DOCKER,
-    CoreKeys,
-    StackConfig,
-    StackConfigError,
-    docker_hosts,
-    keys_in,
-)
-from ops.compose import CONTAINER
-from ops.record import Declared, Recording
+from components.credentials import core_credentials
+from components.stack_config import LOCAL_DOCKER, StackConfig, StackConfigError, docker_hosts
+from ops.record import CONTAINER, Declared, Recording
 from ops.tools import ROOT
 from schema.yaml_file import stacks
 from tenants.loader import FOLDER
@@ -229,7 +221,7 @@ ELSEWHERE = (
 ])  # fmt: skip
 def test_a_core_that_gives_no_keys(outputs: Mapping[str, Any], problem: str) -> None:
     with pytest.raises(StackConfigError) as raised:
-        keys_in(outputs, "acme", CORE)
+        core_credentials(outputs, "acme", core=CORE, stack="acme")
     told = str(raised.value).partition("cloudfreedom:core: ")[2]
     assert told == f"the core {CORE} {problem}{ELSEWHERE}"
 
@@ -243,11 +235,7 @@ def test_a_core_says_what_its_amounts_are_in(
     more: Mapping[str, Any], currency: str | None, rate: str | None
 ) -> None:
     outputs = {"tenants": {"acme": {"billing_key": "key", "login_secret": "secret", **more}}}
-
-    async def keys() -> CoreKeys:  # secrets need a loop
-        return keys_in(outputs, "acme", CORE)
-
-    found = asyncio.run(keys())
+    found = core_credentials(outputs, "acme", core=CORE, stack="acme")
     assert found.currency == currency
     assert (str(found.usd_rate.rate) if found.usd_rate else None) == rate
 
@@ -311,7 +299,7 @@ def uploaded(recording: Recording, path: str) -> str:
 
 def shown(recording: Recording, name: str) -> Mapping[str, Any]:
     """What a reviewer sees of a container's files."""
-    [service] = [r for r in recording.of_type("cloudfreedom:tenant:Service") if r.name == name]
+    [service] = [r for r in recording.of_type("cloudfreedom:docker:Service") if r.name == name]
     return service.inputs
 
 

@@ -1,21 +1,27 @@
-"""Open WebUI: the chat."""
+"""Open WebUI: the chat, with the code of `chat/` loaded into it."""
 
 import json
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-import pulumi
-
-from components import litellm
-from components.core import core_hosts
-from components.litellm_config import first_model
-from components.part import PartArgs
-from components.postgres import database_url
+from components.extra_hosts import core_hosts
 from components.program_files import program_files
-from components.redis import redis_url
-from components.secrets import Secrets
-from components.service import Health, Listener, Service, ServiceArgs, Storage, answers
-from components.stack_config import Keys
+from components.secrets import LOGIN_SECRET
+from components.services import litellm
+from components.services.litellm_config import first_model
+from components.services.postgres import database_url
+from components.services.redis import redis_url
+from components.spec import (
+    APPS,
+    DATA,
+    Healthcheck,
+    PublishedPort,
+    Secret,
+    SecretRef,
+    ServiceSpec,
+    Storage,
+    http_healthcheck,
+)
+from images.catalog import Image
 from schema.types import base_url
 from tenants.model import Tenant
 
@@ -60,60 +66,41 @@ _HIDDEN = [
 """Controls of Open WebUI's page for what this chat does not have."""
 
 
-class OpenWebUI(pulumi.ComponentResource):
-    """The tenant's chat.
-
-    Attributes:
-        url: where people open it.
-        admin_email: login of the first admin.
-    """
-
-    url: str
-    admin_email: str
-
-    def __init__(
-        self,
-        *,
-        args: PartArgs,
-        keys: Keys,
-        after: Sequence[Service] = (),
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        tenant = args.tenant
-        super().__init__("cloudfreedom:tenant:OpenWebUI", f"{tenant.slug}-openwebui", None, opts)
-        self.url = tenant.chat_url
-        self.admin_email = f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
-        service = ServiceArgs(
-            part="openwebui",
-            image=args.image,
-            user=_USER,
-            command=[
-                *("python3", "-m", "uvicorn", "--app-dir", _FILES, "chat.app:app"),
-                *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
-                # The other loop connects behind the back of `chat/outbound.py`.
-                *("--loop", "asyncio"),
-            ],
-            limits=tenant.openwebui,
-            networks=[args.networks.data, args.networks.apps],
-            health=Health(command=answers(_READY), start_seconds=180),
-            env=_env(tenant, self.url, self.admin_email),
-            secret_env=_secret_env(args.secrets, keys),
-            files={
-                _CONFIG: json.dumps(chat_config(tenant), indent=2),
-                **program_files("asgi/*", "chat/*", folder=_FILES),
-            },
-            storage=Storage(volume=args.volumes.names["openwebui"], path=_DATA, hand_over=True),
-            listeners=[
-                Listener(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)
-            ],
-            core_hosts=core_hosts(tenant),
-        )
-        child = pulumi.ResourceOptions(parent=self)
-        Service(args=service, host=args.host, after=after, opts=child)
-        self.register_outputs({"url": self.url})
+def service(tenant: Tenant, image: Image) -> ServiceSpec:
+    """The tenant's chat."""
+    return ServiceSpec(
+        name="openwebui",
+        image=image,
+        user=_USER,
+        command=[
+            *("python3", "-m", "uvicorn", "--app-dir", _FILES, "chat.app:app"),
+            *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
+            # The other loop connects behind the back of `chat/outbound.py`.
+            *("--loop", "asyncio"),
+        ],
+        resources=tenant.openwebui,
+        networks=[DATA, APPS],
+        healthcheck=Healthcheck(command=http_healthcheck(_READY), start_seconds=180),
+        after=["postgres", "redis"],
+        env=_env(tenant),
+        secret_env=_secret_env(tenant),
+        files={
+            _CONFIG: json.dumps(chat_config(tenant), indent=2),
+            **program_files("asgi/*", "chat/*", folder=_FILES),
+        },
+        storage=Storage(path=_DATA, chown=True),
+        ports=[PublishedPort(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)],
+        extra_hosts=core_hosts(tenant),
+    )
 
 
-def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
+def admin_email(tenant: Tenant) -> str:
+    """Login of the first admin."""
+    return f"admin@{tenant.domain or f'{tenant.slug}.example.com'}"
+
+
+def _env(tenant: Tenant) -> dict[str, str]:
+    url = tenant.chat_url
     passwords = tenant.login is None or tenant.login.passwords
     switches = {
         # What an admin sets is kept; `chat/settings.py` says what is not theirs.
@@ -162,7 +149,7 @@ def _env(tenant: Tenant, url: str, admin_email: str) -> dict[str, str]:
         "RAG_FILE_MAX_COUNT": str(tenant.openwebui.max_files),
         "UI_VISIBILITY": json.dumps(dict.fromkeys(_HIDDEN, False)),
         "AUDIO_STT_ENGINE": "web",  # without an engine of its own there is no voice mode
-        "WEBUI_ADMIN_EMAIL": admin_email,
+        "WEBUI_ADMIN_EMAIL": admin_email(tenant),
         "WEBUI_ADMIN_NAME": f"{tenant.name} Admin",
         "DEFAULT_USER_ROLE": "user",
         "DEFAULT_MODELS": first_model(tenant),
@@ -238,15 +225,17 @@ def _origins(tenant: Tenant) -> list[str]:
     return [f"https://{tenant.domain}", *names[2:]] if tenant.domain else names
 
 
-def _secret_env(secrets: Secrets, keys: Keys) -> dict[str, pulumi.Output[str]]:
-    redis = redis_url("openwebui", secrets.redis_openwebui, database=_REDIS_DATABASE)
-    login = {"OAUTH_CLIENT_SECRET": keys.login} if keys.login else {}
-    return login | {
-        "DATABASE_URL": database_url("postgresql+psycopg", "openwebui", secrets.openwebui_database),
+def _secret_env(tenant: Tenant) -> dict[str, Secret]:
+    redis = redis_url("openwebui", database=_REDIS_DATABASE)
+    env: dict[str, Secret] = {
+        "DATABASE_URL": database_url("postgresql+psycopg", "openwebui"),
         "REDIS_URL": redis,
         "WEBSOCKET_REDIS_URL": redis,
-        "OPENAI_API_KEY": secrets.litellm_openwebui,
-        "FORWARD_USER_INFO_HEADER_JWT_SECRET": secrets.openwebui_identity,
-        "WEBUI_SECRET_KEY": secrets.openwebui_session,
-        "WEBUI_ADMIN_PASSWORD": secrets.openwebui_admin,
+        "OPENAI_API_KEY": SecretRef("litellm-openwebui"),
+        "FORWARD_USER_INFO_HEADER_JWT_SECRET": SecretRef("openwebui-identity"),
+        "WEBUI_SECRET_KEY": SecretRef("openwebui-session"),
+        "WEBUI_ADMIN_PASSWORD": SecretRef("openwebui-admin"),
     }
+    if tenant.login:
+        env["OAUTH_CLIENT_SECRET"] = SecretRef(LOGIN_SECRET)
+    return env

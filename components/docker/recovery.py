@@ -12,12 +12,9 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from requests import RequestException
 
-from components.connection import shared
+from components.docker.connection import shared
 from components.labels import PART, TENANT, labels
 from schema.errors import UserError
-
-PROCESSES = 1024
-"""Most processes and threads of a container."""
 
 _LOG_LINES = 15
 _POLL_SECONDS = 0.25
@@ -74,10 +71,16 @@ def _remove_network(network: Network, slug: str) -> None:
         ) from None
 
 
-def make_ready(address: str, name: str, seconds: int) -> None:
+def make_ready(address: str, name: str, *, seconds: int, processes: int) -> None:
     """Limit a container's processes, and wait until it is healthy.
 
     One that an earlier `up` left stopped or unhealthy is started again first.
+
+    Args:
+        address: the Docker host.
+        name: of the container.
+        seconds: how long it may take.
+        processes: most processes and threads.
 
     Raises:
         NotReadyError: it was not within its limit, or will not be.
@@ -85,7 +88,7 @@ def make_ready(address: str, name: str, seconds: int) -> None:
     client = shared(address)
     try:
         container = client.containers.get(name)
-        _limit_processes(container)
+        _limit_processes(container, processes)
         if container.health == "unhealthy":
             container.restart()
         elif container.status in ("created", "exited"):
@@ -101,12 +104,12 @@ def make_ready(address: str, name: str, seconds: int) -> None:
         raise NotReadyError(explanation(address, inputs, [str(error)])) from None
 
 
-def _limit_processes(container: Container) -> None:
+def _limit_processes(container: Container, processes: int) -> None:
     # Neither the provider nor docker-py knows the limit.
     api = container.client.api  # type: ignore[union-attr]
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/update"
     for _ in range(_TRIES):
-        answer = api.post(url, json={"PidsLimit": PROCESSES})
+        answer = api.post(url, json={"PidsLimit": processes})
         if answer.ok:
             return
         # An engine refuses while a process has just ended, as one in a crash loop often has.

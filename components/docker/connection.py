@@ -11,7 +11,7 @@ from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from components.ssh import ssh_command
+from components.docker.ssh import ssh_command
 
 API_VERSION = "1.44"  # the first that knows the start interval of a health check
 _DIAL = "docker system dial-stdio"

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_random as random
 
-from components.host import Host
+from components.docker.placement import Placement
 from components.labels import MARK, labels
 
 
@@ -26,41 +26,51 @@ class Volume:
 
 
 class Volumes(pulumi.ComponentResource):
-    """A volume for each part that keeps data.
+    """A volume for each service that keeps data.
 
     They are protected: `pulumi destroy` refuses to delete them, and `--exclude-protected`
     leaves them with their data for the next `up`.
 
     Attributes:
-        names: each part's volume, by the part's name.
+        volumes: each service's, by its name.
         resources: what else waits for, so that nothing is made beside the data of another state.
     """
 
     def __init__(
-        self, *, parts: Sequence[str], host: Host, opts: pulumi.ResourceOptions | None = None
+        self,
+        *,
+        services: Sequence[str],
+        placement: Placement,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("cloudfreedom:tenant:Volumes", host.name("volumes"), None, opts)
+        before = [pulumi.Alias(type_="cloudfreedom:tenant:Volumes")]
+        super().__init__(
+            "cloudfreedom:docker:Volumes",
+            placement.name("volumes"),
+            None,
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=before)),
+        )
         self.resources: list[pulumi.Resource] = []
-        self.names = {part: self._volume(part, host) for part in parts}
-        self.register_outputs({part: volume.name for part, volume in self.names.items()})
+        self.volumes = {service: self._volume(service, placement) for service in services}
+        self.register_outputs({service: each.name for service, each in self.volumes.items()})
 
-    def _volume(self, part: str, host: Host) -> Volume:
-        name = host.name(part)
-        there = name in host.found.volumes
-        if host.found.owns("containers", host.slug) and not there:
+    def _volume(self, service: str, placement: Placement) -> Volume:
+        name, found = placement.name(service), placement.found
+        there = name in found.volumes
+        if found.owns("containers", placement.slug) and not there:
             pulumi.log.warn(
                 f"the volume {name} is gone from the Docker host: a new, empty one is made."
                 " What was in it is lost unless it is restored from a backup"
             )
         mark = random.RandomUuid(
             f"{name}-volume",
-            keepers={"made": token_hex(4) if host.found.address and not there else ""},
+            keepers={"made": token_hex(4) if found.address and not there else ""},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 ignore_changes=["keepers"] if there else [],
             ),
         ).result
-        labelled: dict[str, pulumi.Input[str]] = {**labels(host.slug, part), MARK: mark}
+        labelled: dict[str, pulumi.Input[str]] = {**labels(placement.slug, service), MARK: mark}
         volume = docker.Volume(
             name,
             name=name,
@@ -68,9 +78,9 @@ class Volumes(pulumi.ComponentResource):
                 docker.VolumeLabelArgs(label=label, value=value)
                 for label, value in labelled.items()
             ],
-            opts=host.options(
+            opts=placement.options(
                 parent=self,
-                hooks=host.volume_hooks,
+                hooks=placement.volume_hooks,
                 protect=True,
                 retain_on_delete=True,
                 # Each of these would replace the volume, that is, the data.

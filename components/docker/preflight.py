@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from components.labels import MARK, TENANT
+from components.spec import APPS, DATA, StackSpec
 from schema.errors import UserError
 from tenants.address import overlap
 
@@ -48,6 +49,17 @@ class Claims:
     networks: Sequence[str]
     volumes: Sequence[str]
     ports: Sequence[tuple[str, int]]
+
+
+def claims_of(spec: StackSpec) -> Claims:
+    """What a tenant or a core has on its Docker host."""
+    return Claims(
+        slug=spec.slug,
+        containers=[spec.name(service.name) for service in spec.services],
+        networks=[spec.name(network) for network in (DATA, APPS)],
+        volumes=[spec.name(store) for store in spec.stores],
+        ports=[(port.address, port.host_port) for each in spec.services for port in each.ports],
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ def survey(address: str) -> Survey:
     from docker.errors import DockerException
     from requests import RequestException
 
-    from components.connection import shared
+    from components.docker.connection import shared
 
     try:
         api = shared(address).api

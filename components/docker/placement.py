@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +10,22 @@ import pulumi
 import pulumi_docker as docker
 from pulumi.resource_hooks import ResourceHookOptions
 
-from components.preflight import Claims, DockerHostError, Survey, check_move, check_new_volume
-from components.secrets import secret
-from components.ssh import SSH_OPTIONS
+from components.docker.preflight import (
+    DockerHostError,
+    Survey,
+    check_move,
+    check_new_volume,
+    claims_of,
+)
+from components.docker.secrets import generated
+from components.docker.ssh import SSH_OPTIONS
+from components.spec import Deployment, ServiceSpec, stack_name
 
 _FINGERPRINT_CHARACTERS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class Placement:
     """Where resources are made, and whose they are.
 
     Attributes:
@@ -47,12 +53,9 @@ class Host:
         """Options of a resource on this host."""
         return pulumi.ResourceOptions(provider=self.provider, **options)
 
-    def name(self, part: str) -> str:
-        """Name of a container, network or volume.
-
-        A fixed one is also a guard: two databases on one volume would destroy it.
-        """
-        return f"{self.slug}-{part}"
+    def name(self, of: str) -> str:
+        """Name of a container, network or volume."""
+        return stack_name(self.slug, of)
 
     def fingerprint(self, value: pulumi.Input[str]) -> pulumi.Output[str]:
         """Another text for another secret, from which nobody finds out the secret."""
@@ -60,59 +63,62 @@ class Host:
             pulumi.Output.all(self.seal, value).apply(lambda both: _fingerprint(*both))
         )
 
-    def ready_hooks(self, name: str, *, seconds: int) -> pulumi.ResourceHookBinding:
+    def ready_hooks(self, service: ServiceSpec) -> pulumi.ResourceHookBinding:
         """Hooks of the resource that stands for a container that is ready.
 
         Args:
-            name: of the container.
-            seconds: how long it may take.
+            service: that the container runs.
         """
+        name = self.name(service.name)
 
         async def wait(_: pulumi.ResourceHookArgs) -> None:
-            from components import recovery
+            from components.docker import recovery
 
-            await asyncio.to_thread(recovery.make_ready, self.address, name, seconds)
+            await asyncio.to_thread(
+                recovery.make_ready,
+                self.address,
+                name,
+                seconds=service.healthcheck.start_seconds,
+                processes=service.processes,
+            )
 
         hook = pulumi.ResourceHook(f"{name}-ready", wait)
         return pulumi.ResourceHookBinding(before_create=[hook])
 
 
-def docker_host(
-    address: str,
-    claims: Claims,
-    found: Survey,
-    *,
-    registries: Sequence[str] = (),
-    parent: pulumi.Resource,
-) -> Host:
-    """The host at `address` (`unix://`, `tcp://` or `ssh://`), for what a stack has there.
+def place(deployment: Deployment, found: Survey, *, parent: pulumi.Resource) -> Placement:
+    """The Docker host of a tenant or a core, for what it has there.
 
     Args:
-        address: of the host.
-        claims: what the stack has there.
-        found: what is there already.
-        registries: addresses of those that the Docker CLI of this machine is logged in at.
+        deployment: the tenant or the core.
+        found: what is on the host already.
         parent: of the provider.
     """
-    slug = claims.slug
+    spec, address = deployment.spec, deployment.docker_host
+    slug = spec.slug
+    processes = {spec.name(service.name): service.processes for service in spec.services}
 
     async def remove_leftover(args: pulumi.ResourceHookArgs) -> None:
-        from components import recovery
+        from components.docker import recovery
 
         inputs = args.new_inputs or {}
         await asyncio.to_thread(recovery.remove_leftover, address, slug, args.type, inputs)
 
     async def make_ready(args: pulumi.ResourceHookArgs) -> None:
-        from components import recovery
+        from components.docker import recovery
 
         # One that was stopped, or could not be started: the provider starts it, and waits for none.
         inputs = args.new_inputs or {}
         await asyncio.to_thread(
-            recovery.make_ready, address, inputs["name"], int(inputs["waitTimeout"])
+            recovery.make_ready,
+            address,
+            inputs["name"],
+            seconds=int(inputs["waitTimeout"]),
+            processes=processes[inputs["name"]],
         )
 
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
-        from components import recovery
+        from components.docker import recovery
 
         inputs = args.new_inputs or {}
         pulumi.log.error(
@@ -136,14 +142,14 @@ def docker_host(
     def same_host(args: pulumi.ResourceHookArgs) -> None:
         old, new = (args.old_inputs or {}).get("host"), (args.new_inputs or {}).get("host")
         if old and new != old:
-            check_move(found, claims, old)
+            check_move(found, claims_of(spec), old)
 
     def early(name: str, hook: pulumi.ResourceHookFunction) -> pulumi.ResourceHook:
         return pulumi.ResourceHook(name, hook, ResourceHookOptions(on_dry_run=True))
 
     heal = pulumi.ResourceHook("remove-leftover", remove_leftover)
     tell = pulumi.ErrorHook("explain", explain)
-    return Host(
+    return Placement(
         slug=slug,
         address=address,
         found=found,
@@ -151,7 +157,9 @@ def docker_host(
             slug,
             host=address,
             ssh_opts=[*SSH_OPTIONS] if address.startswith("ssh://") else None,
-            registry_auth=[docker.ProviderRegistryAuthArgs(address=each) for each in registries]
+            registry_auth=[
+                docker.ProviderRegistryAuthArgs(address=each) for each in deployment.registries
+            ]
             or None,
             opts=pulumi.ResourceOptions(
                 parent=parent,
@@ -165,7 +173,7 @@ def docker_host(
             on_error=[tell],
         ),
         volume_hooks=pulumi.ResourceHookBinding(before_create=[early("same-data", same_data)]),
-        seal=secret(f"{slug}-fingerprints", parent=parent),
+        seal=generated(f"{slug}-fingerprints", parent=parent),
     )
 
 

@@ -1,0 +1,1 @@
+"""Renders specs as a project of Docker Compose."""

@@ -1,0 +1,1 @@
+"""Renders specs as resources of Pulumi on a Docker host."""

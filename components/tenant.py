@@ -1,0 +1,96 @@
+"""A tenant as the specs of its services, its secrets and its outputs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from graphlib import TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+
+from components.credentials import CoreCredentials, credentials
+from components.secrets import program_key, tenant_secrets
+from components.services.openwebui import admin_email
+from components.spec import Deployment, SecretRef, ServiceSpec, StackSpec
+from components.stack_config import (
+    PROJECT,
+    Rotation,
+    StackConfig,
+    docker_hosts,
+    parse_stack_config,
+)
+from images.catalog import Image, ImageError, load_catalog
+from schema.types import Resources
+from tenants.loader import load
+from tenants.model import Tenant
+
+
+def tenant_deployment(
+    stack: str,
+    project: Path,
+    settings: Mapping[str, str],
+    credentials_of_core: Callable[[str, str], CoreCredentials],
+) -> Deployment:
+    """The tenant that a stack is named after.
+
+    Args:
+        stack: the file is `tenants/<stack>.yaml`.
+        project: folder of the Pulumi project.
+        settings: config of the stack, by key, as Pulumi hands it over.
+        credentials_of_core: tells, by the name of a core's stack and the tenant's slug, what the
+            core has made for the tenant.
+
+    Raises:
+        UserError: the tenant's file, the config or an image cannot be used.
+    """
+    config = parse_stack_config(StackConfig, settings, project=PROJECT, stack=stack)
+    tenant = load(stack, project / "tenants", hosts=docker_hosts(project))
+    images = load_catalog(config.images, config.image_overrides)
+    core = credentials_of_core(config.core, tenant.slug) if config.core else None
+    budgets = core or config
+    tenant = tenant.with_currency_of_core(budgets.currency, budgets.usd_rate)
+    try:
+        spec = tenant_spec(tenant, images.running, config.rotation)
+    except ImageError as error:
+        raise ImageError(f"tenants/{stack}.yaml: {error}") from None
+    return Deployment(
+        spec=spec,
+        given=credentials(tenant, config, core, stack=stack),
+        docker_host=config.docker_host,
+        registries=config.registries,
+    )
+
+
+def tenant_spec(tenant: Tenant, images: Mapping[str, Image], rotation: Rotation) -> StackSpec:
+    """Everything one customer has.
+
+    Raises:
+        ImageError: an image cannot do what the tenant's file asks for.
+    """
+    return StackSpec(
+        slug=tenant.slug,
+        services=list(_services(tenant, images)),
+        secrets=list(tenant_secrets(tenant, rotation)),
+        outputs={
+            "openwebui_url": tenant.chat_url,
+            "openwebui_admin_email": admin_email(tenant),
+            "openwebui_admin_password": SecretRef("openwebui-admin"),
+            "litellm_url": tenant.litellm_url,
+            "litellm_master_key": SecretRef("litellm-master"),
+            **{
+                f"litellm_key_{key.name.replace('-', '_')}": SecretRef(program_key(key.name))
+                for key in tenant.litellm.keys
+            },
+        },
+    )
+
+
+def _services(tenant: Tenant, images: Mapping[str, Image]) -> Iterator[ServiceSpec]:
+    """The spec of each section of the tenant's file that a container runs, in order of start.
+
+    A section and the module of its service have the same name.
+    """
+    specs = {
+        name: import_module(f"components.services.{name}").service(tenant, images[name])
+        for name, section in tenant
+        if isinstance(section, Resources)
+    }
+    order = TopologicalSorter({name: sorted(spec.after) for name, spec in sorted(specs.items())})
+    yield from (specs[name] for name in order.static_order())
