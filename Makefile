@@ -35,9 +35,9 @@ bench: .venv/test  ## Ratios, measured side by side
 	$(PYTHON) -m tests.bench
 
 .venv/demo: requirements.txt pyproject.toml
-	tools/venv requirements.txt
+	scripts/venv requirements.txt
 	@touch $@
 
 .venv/test: requirements-dev.txt pyproject.toml
-	tools/venv requirements-dev.txt
+	scripts/venv requirements-dev.txt
 	@touch .venv/demo $@

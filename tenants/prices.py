@@ -1,6 +1,6 @@
 """Which models LiteLLM knows a price for.
 
-`priced_models.txt` is written by `python -m tools.prices` from the price map of the
+`priced_models.txt` is written by `python -m codegen.prices` from the price map of the
 LiteLLM version in `images/images.yaml`. A model without a price would cost nothing,
 silently, so such a model is refused.
 """

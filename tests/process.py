@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from ops.tools import ROOT
+from cli.environment import ROOT
 from tests.e2e.project import free_ports
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from ops.tools import ROOT
+from cli.environment import ROOT
 
 
 def program(package: str, *names: str) -> str:
@@ -14,7 +14,7 @@ def program(package: str, *names: str) -> str:
         package: of Debian.
         names: that it may have, the usual one first; none if it is called like its package.
     """
-    command = [str(ROOT / "tools" / "program"), package, *(names or (package,))]
+    command = [str(ROOT / "scripts" / "program"), package, *(names or (package,))]
     found = subprocess.run(command, check=False, text=True, capture_output=True)
     if found.returncode:
         pytest.skip(found.stderr.strip())

@@ -18,13 +18,14 @@ from typing import Any
 import yaml
 from docker import DockerClient
 
+from cli.deployers.deployer import Deployer
+from cli.deployers.pulumi import PulumiDeployer
 from components.labels import TENANT
-from ops.way import PulumiWay, Way
 from tests.bench.core import core
 from tests.bench.guard import guard
 from tests.bench.logins import logins
 from tests.bench.outbox import outbox
-from tests.e2e import ways
+from tests.e2e import toolchains
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import beta
 
@@ -35,18 +36,18 @@ EMPTY = {"name": "empty", "runtime": {"name": "python", "options": {"virtualenv"
 
 
 def main() -> None:
-    client = ways.engine()
-    if client is None or set(ways.available()) != {"pulumi", "compose"}:
+    client = toolchains.engine()
+    if client is None or set(toolchains.available()) != {"pulumi", "compose"}:
         sys.exit("the benchmarks need a Docker engine, Docker Compose and Pulumi's CLI")
-    ways.build_images()
+    toolchains.build_images()
     with tempfile.TemporaryDirectory() as folder:
         project = Project.new(Path(folder, "project"))
         chat, api = free_ports(2)
         stack = project.write(beta("bench", chat=chat, api=api))
-        tools = ways.available()
-        rows = [cold_start(client, lambda name: project.way(tools[name], stack), project)]
-        pulumi = project.way(tools["pulumi"], stack)
-        assert isinstance(pulumi, PulumiWay)
+        tools = toolchains.available()
+        rows = [cold_start(client, lambda name: project.deployer(tools[name], stack), project)]
+        pulumi = project.deployer(tools["pulumi"], stack)
+        assert isinstance(pulumi, PulumiDeployer)
         pulumi.up()
         rows.append(memory_at_rest(client))
         rows.append(no_op_preview(pulumi, Path(folder, "empty")))
@@ -58,21 +59,21 @@ def main() -> None:
     print("\n".join(rows))
 
 
-def cold_start(client: DockerClient, make: Callable[[str], Way], project: Project) -> str:
+def cold_start(client: DockerClient, make: Callable[[str], Deployer], project: Project) -> str:
     """From prepared to all four healthy, each time with new volumes and secrets."""
     seconds: dict[str, list[float]] = {"pulumi": [], "compose": []}
     for _ in range(ROUNDS):
         for name, measured in seconds.items():
-            way = make(name)
-            way.prepare()
-            measured.append(timed(way.apply))
-            remove(client, way, project)
+            deployer = make(name)
+            deployer.prepare()
+            measured.append(timed(deployer.apply))
+            remove(client, deployer, project)
     return compared(
         "cold start", seconds["pulumi"], "pulumi up", seconds["compose"], "docker compose up"
     )
 
 
-def no_op_preview(pulumi: PulumiWay, empty: Path) -> str:
+def no_op_preview(pulumi: PulumiDeployer, empty: Path) -> str:
     """A preview of a tenant that is up, against one of a program that declares nothing."""
     empty.mkdir()
     (empty / "Pulumi.yaml").write_text(yaml.safe_dump(EMPTY), encoding="utf-8")
@@ -100,14 +101,14 @@ def memory(stats: Any) -> float:
     return float(usage["usage"] - usage["stats"]["inactive_file"]) / MIB
 
 
-def run_pulumi(way: PulumiWay, folder: Path, *arguments: str) -> None:
+def run_pulumi(deployer: PulumiDeployer, folder: Path, *arguments: str) -> None:
     command = ["pulumi", *arguments, "--non-interactive"]
-    variables = environ | way.environment
+    variables = environ | deployer.environment
     subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True)
 
 
-def remove(client: DockerClient, way: Way, project: Project) -> None:
-    way.down()
+def remove(client: DockerClient, deployer: Deployer, project: Project) -> None:
+    deployer.down()
     for volume in client.volumes.list(filters={"label": f"{TENANT}=bench"}):
         volume.remove()
     rmtree(project.root / "stacks", ignore_errors=True)

@@ -16,7 +16,7 @@ import aiohttp
 import yaml
 from docker import DockerClient
 
-from ops.tools import host_gateway
+from cli.environment import host_gateway
 from tests.billing.client import BillingProcess
 from tests.e2e.conftest import Running, provider_container, running
 from tests.e2e.project import Project, free_ports
@@ -39,9 +39,9 @@ class Measured:
     cpu_ms: list[float] = field(default_factory=list)
 
 
-def guard(client: DockerClient, folder: Path, way: str) -> Iterator[str]:
+def guard(client: DockerClient, folder: Path, toolchain: str) -> Iterator[str]:
     """Rows of the report."""
-    with sides(client, folder, way) as tenants:
+    with sides(client, folder, toolchain) as tenants:
         for callers in (10, 50):
             found = {name: Measured() for name in tenants}
             for _ in range(ROUNDS):
@@ -51,7 +51,7 @@ def guard(client: DockerClient, folder: Path, way: str) -> Iterator[str]:
 
 
 @contextmanager
-def sides(client: DockerClient, folder: Path, way: str) -> Iterator[Mapping[str, Running]]:
+def sides(client: DockerClient, folder: Path, toolchain: str) -> Iterator[Mapping[str, Running]]:
     """The same tenant with the guard, with nothing, and with the naive callback."""
     bridge = host_gateway(client)
     project = Project.new(folder / "project")
@@ -69,7 +69,7 @@ def sides(client: DockerClient, folder: Path, way: str) -> Iterator[Mapping[str,
             )
         ]
         del files[1]["billing"]
-        tenants = stack.enter_context(running(client, project, way, files))
+        tenants = stack.enter_context(running(client, project, toolchain, files))
         for tenant in tenants:
             billing.billing.user(tenant.slug, f"api@{tenant.slug}").budget("100000")
         make_naive(tenants[2])

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from ops.tools import ROOT
+from cli.environment import ROOT
 
 URI = "urn:billing-api"
 CONTRACT = yaml.safe_load((ROOT / "docs/billing-api.yaml").read_text(encoding="utf-8"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from cli.environment import ROOT
 from core.services.settings import SUPERUSER
-from ops.tools import ROOT
 from tests.process import Process
 
 POCKETBASE = ROOT / "core" / "pocketbase"

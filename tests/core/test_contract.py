@@ -14,8 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from cli.environment import ROOT
 from core.services.billing.app import create
-from ops.tools import ROOT
 from tests.core.billing import OPERATOR, billing, key_of, told
 from tests.core.processes import AppProcess, PocketBaseProcess
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cli.environment import ROOT
 from core.services.language import FOLDER, LANGUAGES
-from ops.tools import ROOT
 from tests.core.identity import Identity
 from tests.core.pages import LOOKS, check_looks, opened, picture, size
 from tests.core.superuser import PASSWORD, Record

@@ -11,13 +11,13 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
+from cli.deployers.deployer import Deployer
+from cli.environment import ROOT, host_gateway
 from components.labels import TENANT
 from images.catalog import load_catalog
-from ops.tools import ROOT, host_gateway
-from ops.way import Way
 from tests.billing import contract
 from tests.billing.client import BillingProcess
-from tests.e2e import ways
+from tests.e2e import toolchains
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import alpha, beta, gamma
 from tests.e2e.threads import apart
@@ -37,21 +37,21 @@ for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "way_name" in metafunc.fixturenames:
+    if "toolchain_name" in metafunc.fixturenames:
         missing = pytest.mark.skip(reason="no Docker engine answers, and none can be set up here")
-        names: list[Any] = [*ways.available()] or [pytest.param("none", marks=missing)]
-        metafunc.parametrize("way_name", names, scope="session")
+        names: list[Any] = [*toolchains.available()] or [pytest.param("none", marks=missing)]
+        metafunc.parametrize("toolchain_name", names, scope="session")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    names = " and ".join(ways.available()) or "no way: there is no Docker engine"
+    names = " and ".join(toolchains.available()) or "no deployer: there is no Docker engine"
     terminalreporter.write_line(f"end to end on {names}")
 
 
 @pytest.fixture(scope="session")
-def on_one_way(way_name: str) -> None:
-    """For what looks into containers, which are the same on every way."""
-    if way_name != list(ways.available())[-1]:
+def on_one_way(toolchain_name: str) -> None:
+    """For what looks into containers, which are the same on every deployer."""
+    if toolchain_name != list(toolchains.available())[-1]:
         pytest.skip("the containers are the same on every way")
 
 
@@ -60,7 +60,7 @@ class Running:
     """A tenant that is up."""
 
     project: Project
-    way: Way
+    deployer: Deployer
     tenant: dict[str, Any]
     engine: DockerClient
 
@@ -86,12 +86,12 @@ class Running:
     @property
     def key(self) -> str:
         """LiteLLM's master key."""
-        return str(self.way.outputs()["litellm_master_key"])
+        return str(self.deployer.outputs()["litellm_master_key"])
 
     def change(self, tenant: dict[str, Any] | None = None, **config: Any) -> None:
         """Write the tenant's file with changes, and config of its stack, and bring it up."""
         self.project.write(self.tenant | (tenant or {}), **config)
-        apart(self.way.up)
+        apart(self.deployer.up)
 
     def container(self, part: str) -> Container:
         return self.engine.containers.get(f"{self.slug}-{part}")
@@ -118,9 +118,9 @@ class Pair:
 
 @pytest.fixture(scope="session")
 def engine() -> DockerClient:
-    client = ways.engine()
+    client = toolchains.engine()
     assert client
-    ways.build_images()
+    toolchains.build_images()
     return client
 
 
@@ -168,27 +168,27 @@ def billing_process(
 
 
 @pytest.fixture(scope="session")
-def project(way_name: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project.new(tmp_path_factory.mktemp(way_name) / "project")
+def project(toolchain_name: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.new(tmp_path_factory.mktemp(toolchain_name) / "project")
 
 
 @pytest.fixture(scope="session")
 def alpha_tenant(
-    engine: DockerClient, providers: Providers, way_name: str, project: Project
+    engine: DockerClient, providers: Providers, toolchain_name: str, project: Project
 ) -> Iterator[Running]:
     """The tenant that has providers."""
     chat, api = free_ports(2)
     file = alpha(f"a{secrets.token_hex(3)}", chat=chat, api=api, providers=providers)
-    with running(engine, project, way_name, [file]) as up:
+    with running(engine, project, toolchain_name, [file]) as up:
         yield up[0]
 
 
 @pytest.fixture(scope="session")
-def beta_tenant(engine: DockerClient, way_name: str, project: Project) -> Iterator[Running]:
+def beta_tenant(engine: DockerClient, toolchain_name: str, project: Project) -> Iterator[Running]:
     """The tenant that has the demonstration model."""
     chat, api = free_ports(2)
     file = beta(f"b{secrets.token_hex(3)}", chat=chat, api=api)
-    with running(engine, project, way_name, [file]) as up:
+    with running(engine, project, toolchain_name, [file]) as up:
         yield up[0]
 
 
@@ -202,7 +202,7 @@ def gamma_tenant(
     engine: DockerClient,
     providers: Providers,
     billing_process: BillingProcess,
-    way_name: str,
+    toolchain_name: str,
     project: Project,
 ) -> Iterator[Running]:
     """The tenant with budgets."""
@@ -214,7 +214,7 @@ def gamma_tenant(
         providers=providers,
         billing=billing_process.billing,
     )
-    with running(engine, project, way_name, [file]) as up:
+    with running(engine, project, toolchain_name, [file]) as up:
         yield up[0]
 
 
@@ -234,21 +234,23 @@ def money(
 
 @contextmanager
 def running(
-    engine: DockerClient, project: Project, way_name: str, files: list[dict[str, Any]]
+    engine: DockerClient, project: Project, toolchain_name: str, files: list[dict[str, Any]]
 ) -> Iterator[list[Running]]:
     for file in files:
         project.write(file)
-    tool = ways.available()[way_name]
-    tenants = [Running(project, project.way(tool, file["slug"]), file, engine) for file in files]
+    tool = toolchains.available()[toolchain_name]
+    tenants = [
+        Running(project, project.deployer(tool, file["slug"]), file, engine) for file in files
+    ]
     with ExitStack() as up:
         for tenant in tenants:
             up.callback(remove, tenant)
-            apart(tenant.way.up)
+            apart(tenant.deployer.up)
         yield tenants
 
 
 def remove(tenant: Running) -> None:
     """Take a tenant down, and its data with it."""
-    tenant.way.down()
+    tenant.deployer.down()
     for volume in tenant.engine.volumes.list(filters={"label": f"{TENANT}={tenant.slug}"}):
         volume.remove()

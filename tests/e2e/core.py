@@ -11,10 +11,10 @@ import httpx
 from docker import DockerClient
 from playwright.sync_api import Browser, Page, expect
 
+from cli.deployers.deployer import Deployer
+from cli.given_keys import given_keys
 from components.labels import TENANT
-from ops.keys import given_keys
-from ops.way import Way
-from tests.e2e import ways
+from tests.e2e import toolchains
 from tests.e2e.browser import Person
 from tests.e2e.conftest import Running, remove
 from tests.e2e.project import Project, free_ports
@@ -32,7 +32,7 @@ class Core:
         passwords: those that people have chosen, by e-mail.
     """
 
-    way: Way
+    deployer: Deployer
     slug: str
     port: int
     tenant: Running
@@ -43,11 +43,11 @@ class Core:
     @property
     def url(self) -> str:
         """Where people log in, and see what they spend."""
-        return str(self.way.outputs()["portal_url"])
+        return str(self.deployer.outputs()["portal_url"])
 
     def password(self, email: str) -> str:
         """The one that somebody has chosen, or else their first one."""
-        return self.passwords.get(email) or str(self.way.outputs()["people"][email])
+        return self.passwords.get(email) or str(self.deployer.outputs()["people"][email])
 
     def stop(self, part: str) -> None:
         self.engine.containers.get(f"{self.slug}-{part}").stop(timeout=5)
@@ -58,7 +58,12 @@ class Core:
 
 @contextmanager
 def core_and_tenant(
-    engine: DockerClient, project: Project, way_name: str, *, bridge: str, providers: Providers
+    engine: DockerClient,
+    project: Project,
+    toolchain_name: str,
+    *,
+    bridge: str,
+    providers: Providers,
 ) -> Iterator[Core]:
     """A core and its tenant, which gets from it what it needs, as `make demo` does it."""
     mark = secrets.token_hex(3)
@@ -78,18 +83,22 @@ def core_and_tenant(
         identity=identity,
     )
     project.write(file)
-    tool, folder = ways.available()[way_name], project.root / "stacks" / slug
-    settings = {**ways.SETTINGS, "hostGateway": bridge}
-    core = tool.way(slug, root=project.root / "core", folder=folder, settings=settings, keys={})
+    tool, folder = toolchains.available()[toolchain_name], project.root / "stacks" / slug
+    settings = {**toolchains.SETTINGS, "hostGateway": bridge}
+    core = tool.deployer(
+        slug, root=project.root / "core", folder=folder, settings=settings, keys={}
+    )
     try:
         core.up()
         made, keys = tool.joined(name, core)
-        settings = {**ways.SETTINGS, **made}
+        settings = {**toolchains.SETTINGS, **made}
         keys |= {path: key for path, key in given_keys().items() if path.startswith("providerKeys")}
-        way = tool.way(name, root=project.root, folder=folder, settings=settings, keys=keys)
-        tenant = Running(project, way, file, engine)
+        deployer = tool.deployer(
+            name, root=project.root, folder=folder, settings=settings, keys=keys
+        )
+        tenant = Running(project, deployer, file, engine)
         try:
-            way.up()
+            deployer.up()
             yield Core(core, slug, identity, tenant, engine, core_file)
         finally:
             remove(tenant)

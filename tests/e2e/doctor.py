@@ -5,20 +5,20 @@ import os
 import subprocess
 from typing import Any
 
+from cli.deployers.pulumi import PulumiDeployer
+from cli.doctor.examination import Stack, examine, examine_core
+from cli.environment import docker_address
 from core.model import Core
-from ops.doctor import Stack, examine, examine_core
-from ops.tools import docker_address
-from ops.way import PulumiWay
 from tenants.model import Tenant
 from tests.e2e.conftest import Running
 
 
 def mend(running: Running, command: str) -> None:
     """Do what the doctor says, in the shell of somebody who works on the stack."""
-    way, given = running.way, {}
-    if isinstance(way, PulumiWay):
-        command, given = f"{command} --yes --non-interactive", way.environment
-    folder = way.directory if isinstance(way, PulumiWay) else running.project.root
+    deployer, given = running.deployer, {}
+    if isinstance(deployer, PulumiDeployer):
+        command, given = f"{command} --yes --non-interactive", deployer.environment
+    folder = deployer.directory if isinstance(deployer, PulumiDeployer) else running.project.root
     finished = subprocess.run(
         command, shell=True, cwd=folder, env=os.environ | given, check=False, capture_output=True
     )

@@ -72,7 +72,7 @@ class Money:
 
     def program(self, key: str, user: str) -> Payer:
         """Whoever pays for a program."""
-        gateway = client(self.running, self.running.way.outputs()[f"litellm_key_{key}"])
+        gateway = client(self.running, self.running.deployer.outputs()[f"litellm_key_{key}"])
         payer = Payer(self, user, gateway)
         payer.budget("1000")
         return payer

@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from ops.keys import given_keys
-from ops.tools import CORE, ROOT
-from ops.way import Tool, Way
-from tests.e2e import ways
+from cli.deployers.deployer import Deployer
+from cli.deployers.toolchain import Toolchain
+from cli.environment import CORE, ROOT
+from cli.given_keys import given_keys
+from tests.e2e import toolchains
 
 _PORTS = range(20_000, 32_000)  # below those that the system hands to clients
 
@@ -49,13 +50,13 @@ class Project:
         )
         return stack
 
-    def way(self, tool: Tool, stack: str) -> Way:
+    def deployer(self, tool: Toolchain, stack: str) -> Deployer:
         """How a tool brings a tenant up, with what it needs in a folder of its own."""
-        return tool.way(
+        return tool.deployer(
             stack,
             root=self.root,
             folder=self.root / "stacks" / stack,
-            settings=ways.SETTINGS,
+            settings=toolchains.SETTINGS,
             keys=given_keys(),
         )
 

@@ -3,16 +3,16 @@
 import os
 import subprocess
 
-from ops.tools import ROOT, pulumi_program
-from ops.way import PulumiWay
+from cli.deployers.pulumi import PulumiDeployer
+from cli.environment import ROOT, pulumi_program
 
 
-def start(way: PulumiWay, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start(deployer: PulumiDeployer, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start a command, with what it prints in one pipe and a process group of its own."""
     return subprocess.Popen(
         [_program(), *arguments, "--non-interactive"],
-        cwd=way.directory,
-        env=os.environ | way.environment | environment,
+        cwd=deployer.directory,
+        env=os.environ | deployer.environment | environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -20,16 +20,16 @@ def start(way: PulumiWay, *arguments: str, **environment: str) -> subprocess.Pop
     )
 
 
-def run(way: PulumiWay, *arguments: str) -> str:
+def run(deployer: PulumiDeployer, *arguments: str) -> str:
     """Run a command that must succeed, and return what it printed."""
-    code, printed = attempt(way, *arguments)
+    code, printed = attempt(deployer, *arguments)
     assert code == 0, printed
     return printed
 
 
-def attempt(way: PulumiWay, *arguments: str, **environment: str) -> tuple[int, str]:
+def attempt(deployer: PulumiDeployer, *arguments: str, **environment: str) -> tuple[int, str]:
     """Run a command that may fail: its exit code, and all it printed."""
-    process = start(way, *arguments, **environment)
+    process = start(deployer, *arguments, **environment)
     printed, _ = process.communicate()
     return process.returncode, printed
 

@@ -43,7 +43,7 @@ class Company:
 
 @pytest.fixture(scope="module")
 def company(
-    engine: DockerClient, bridge: str, way_name: str, project: Project
+    engine: DockerClient, bridge: str, toolchain_name: str, project: Project
 ) -> Iterator[Company]:
     slug = f"z{secrets.token_hex(3)}"
     chat, api = free_ports(2)
@@ -62,7 +62,7 @@ def company(
         "litellm": {"port": api},
         "login": {"issuer": provider.url, "email_claim": "upn"},
     }
-    with provider, running(engine, project, way_name, [file]) as [up]:
+    with provider, running(engine, project, toolchain_name, [file]) as [up]:
         yield Company(up, provider)
 
 
@@ -99,7 +99,7 @@ def test_an_address_given_anew_opens_nothing(company: Company) -> None:
 
 
 def test_an_account_of_the_chat_s_own_needs_a_verified_address(company: Company) -> None:
-    first = str(company.running.way.outputs()["openwebui_admin_email"])
+    first = str(company.running.deployer.outputs()["openwebui_admin_email"])
     unsure: list[dict[str, str]] = [{}, {"email_verified": "false"}]
     for verified in unsure:
         with pytest.raises(RefusedError, match="has not verified"):

@@ -65,7 +65,9 @@ class Program:
 @pytest.fixture
 def program(money: Money) -> Program:
     payer = money.program("reports", "reports@example.com")
-    return Program(payer, money.running.api, money.running.way.outputs()["litellm_key_reports"])
+    return Program(
+        payer, money.running.api, money.running.deployer.outputs()["litellm_key_reports"]
+    )
 
 
 def streamed_chat(program: Program) -> str:

@@ -7,7 +7,7 @@ import pytest
 from docker import DockerClient
 from playwright.sync_api import Browser, expect
 
-from ops.way import PulumiWay
+from cli.deployers.pulumi import PulumiDeployer
 from tests.e2e import pulumi_cli
 from tests.e2e.browser import chromium
 from tests.e2e.core import ADA, BEN, Core, CorePerson, core_and_tenant
@@ -20,9 +20,9 @@ from tests.providers.client import Providers
 
 @pytest.fixture(scope="module")
 def core(
-    engine: DockerClient, providers: Providers, bridge: str, way_name: str, project: Project
+    engine: DockerClient, providers: Providers, bridge: str, toolchain_name: str, project: Project
 ) -> Iterator[Core]:
-    with core_and_tenant(engine, project, way_name, bridge=bridge, providers=providers) as up:
+    with core_and_tenant(engine, project, toolchain_name, bridge=bridge, providers=providers) as up:
         yield up
 
 
@@ -182,10 +182,10 @@ def test_a_second_up_changes_neither_core_nor_tenant(core: Core) -> None:
 
     before = ids()
     assert len(before) == 7
-    for way in (core.way, core.tenant.way):
-        apart(way.up)
-        if isinstance(way, PulumiWay):
-            pulumi_cli.run(way, "preview", "--refresh", "--expect-no-changes")
+    for deployer in (core.deployer, core.tenant.deployer):
+        apart(deployer.up)
+        if isinstance(deployer, PulumiDeployer):
+            pulumi_cli.run(deployer, "preview", "--refresh", "--expect-no-changes")
     assert ids() == before
 
 

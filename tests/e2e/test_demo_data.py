@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
+from cli.demo.data import DemoData, OthersDataError
 from components.labels import labels
-from ops.demo_data import DemoData, OthersDataError
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from docker import DockerClient
 
+from cli.doctor.examination import Stack, examine
+from cli.environment import docker_address
 from components.labels import labels
 from images.catalog import load_catalog
-from ops.doctor import Stack, examine
-from ops.tools import docker_address
 from tenants.model import Tenant
 from tests.e2e.waiting import until
 

@@ -10,8 +10,9 @@ import pytest
 from docker import DockerClient
 from pulumi import RunError
 
+from cli.deployers.deployer import DeployError
+from cli.deployers.pulumi import PulumiDeployer
 from images.catalog import load_catalog
-from ops.way import PulumiWay, WayError
 from tests.e2e.conftest import Running
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until_healthy
@@ -38,13 +39,13 @@ def test_a_taken_port_is_named_and_the_next_up_heals(
     before = ids(beta_tenant)
     port = free_ports(1)[0]
     elsewhere = {"litellm": beta_tenant.tenant["litellm"] | {"port": port}}
-    with taken(port), pytest.raises(WayError) as failure:
+    with taken(port), pytest.raises(DeployError) as failure:
         beta_tenant.change(elsewhere)
     told = "".join(capfd.readouterr()) + str(failure.value)
     assert f"127.0.0.1:{port}" in told
     assert "Traceback" not in told
     assert ids(beta_tenant) == before, "what was running goes on"
-    beta_tenant.way.up()
+    beta_tenant.deployer.up()
     assert beta_tenant.container("litellm").health == "healthy"
     beta_tenant.change()
 
@@ -53,7 +54,7 @@ def test_a_missing_image_is_named_and_nothing_stops(
     beta_tenant: Running, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = ids(beta_tenant)
-    with pytest.raises(WayError) as failure:
+    with pytest.raises(DeployError) as failure:
         beta_tenant.change(imageOverrides={"redis": "cloudfreedom/nowhere:8.1.0"})
     told = "".join(capfd.readouterr()) + str(failure.value)
     assert "cloudfreedom/nowhere:8.1.0" in told
@@ -85,7 +86,7 @@ def test_a_service_that_never_gets_ready_is_shown_with_its_last_lines(
     beta_tenant: Running, broken: Callable[[str], str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     image = broken(f'echo "{LAST_WORDS}"\\nexec sleep 1000')
-    with pytest.raises(WayError) as failure:
+    with pytest.raises(DeployError) as failure:
         beta_tenant.change(imageOverrides={"redis": image})
     told = "".join(capfd.readouterr()) + str(failure.value)
     assert f"{beta_tenant.slug}-redis did not become ready" in told
@@ -108,10 +109,10 @@ def test_a_crash_loop_is_told_after_five_restarts(
     reason: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    if not isinstance(beta_tenant.way, PulumiWay):
+    if not isinstance(beta_tenant.deployer, PulumiDeployer):
         pytest.skip("Compose waits by itself")
     image, started = broken(command), time.monotonic()
-    with pytest.raises(WayError):
+    with pytest.raises(DeployError):
         beta_tenant.change({"redis": {"memory_mb": 64}}, imageOverrides={"redis": image})
     told = "".join(capfd.readouterr())
     assert f"{beta_tenant.slug}-redis did not become ready: {reason}" in told
@@ -134,8 +135,8 @@ def test_a_half_written_file_changes_nothing(
     whole = file.read_text(encoding="utf-8")
     file.write_text(whole.partition("port")[0] + "po", encoding="utf-8")
     try:
-        with pytest.raises((RunError, WayError)) as failure:
-            beta_tenant.way.up()
+        with pytest.raises((RunError, DeployError)) as failure:
+            beta_tenant.deployer.up()
     finally:
         file.write_text(whole, encoding="utf-8")
     told = "".join(capfd.readouterr()) + str(failure.value)

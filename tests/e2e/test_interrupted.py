@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from cli.deployers.pulumi import PulumiDeployer
 from components.labels import TENANT
-from ops.way import PulumiWay
 from tests.e2e import pulumi_cli
 from tests.e2e.conftest import Running
 
@@ -16,9 +16,9 @@ PARTS = ("postgres", "redis", "litellm", "openwebui")
 ORPHANS_SECONDS = 60
 
 
-def kill_up_at(way: PulumiWay, moment: str) -> None:
+def kill_up_at(deployer: PulumiDeployer, moment: str) -> None:
     """Start an `up`, and kill it without warning when it prints what matches `moment`."""
-    up = pulumi_cli.start(way, "up", "--yes", "--skip-preview")
+    up = pulumi_cli.start(deployer, "up", "--yes", "--skip-preview")
     assert up.stdout
     assert any(re.search(moment, line) for line in up.stdout), "the moment came"
     os.kill(up.pid, signal.SIGKILL)
@@ -48,13 +48,13 @@ def wait_for_orphans(group: int) -> None:
     pytest.param("RandomUuid .*-litellm-ready creating", marks=pytest.mark.all_only),
 ])  # fmt: skip
 def test_an_up_that_was_killed_heals(beta_tenant: Running, moment: str) -> None:
-    way = beta_tenant.way
-    if not isinstance(way, PulumiWay):
+    deployer = beta_tenant.deployer
+    if not isinstance(deployer, PulumiDeployer):
         pytest.skip("Compose keeps no state that could be left behind")
-    way.down()
-    kill_up_at(way, moment)
-    pulumi_cli.run(way, "cancel", "--yes")
-    way.up()
+    deployer.down()
+    kill_up_at(deployer, moment)
+    pulumi_cli.run(deployer, "cancel", "--yes")
+    deployer.up()
     for part in PARTS:
         assert beta_tenant.container(part).health == "healthy", part
     engine, label = beta_tenant.engine, f"{TENANT}={beta_tenant.slug}"

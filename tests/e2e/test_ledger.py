@@ -770,7 +770,7 @@ def test_a_reply_names_the_currency(valkey: Valkey) -> None:
 
 
 def test_what_is_on_its_way_under_the_former_key_is_not_spent_again(valkey: Valkey) -> None:
-    """A budget of 100: 10 are delivered, 20 wait for it, and 30 are under way."""
+    """A budget of 100: 10 are delivered, 20 wait for it, and 30 are under deployer."""
     valkey.answer(ANN, remaining=100)
     valkey.run(valkey.ledger.settle([event("delivered", ANN, 10)]))
     waiting = valkey.run(valkey.ledger.waiting(OUTBOX, 10))

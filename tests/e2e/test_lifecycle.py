@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from ops.way import PulumiWay
+from cli.deployers.pulumi import PulumiDeployer
 from tests.e2e import pulumi_cli
 from tests.e2e.api import chat, client, content
 from tests.e2e.conftest import Running
@@ -27,8 +27,8 @@ def ids(running: Running) -> dict[str, str | None]:
 def salt(running: Running) -> str:
     """LiteLLM's salt key, from where each way keeps it: the tests' image has no use for it."""
     name = f"{running.slug}-{SALT}"
-    if isinstance(running.way, PulumiWay):
-        exported = json.loads(pulumi_cli.run(running.way, "stack", "export", "--show-secrets"))
+    if isinstance(running.deployer, PulumiDeployer):
+        exported = json.loads(pulumi_cli.run(running.deployer, "stack", "export", "--show-secrets"))
         resources = exported["deployment"]["resources"]
         [found] = [each for each in resources if each["urn"].endswith(f"::{name}")]
         return str(json.loads(found["outputs"]["hex"]["plaintext"]))
@@ -62,29 +62,29 @@ def test_a_killed_process_comes_back(beta_tenant: Running, part: str) -> None:
 
 def test_a_second_up_changes_nothing(beta_tenant: Running) -> None:
     before = ids(beta_tenant)
-    beta_tenant.way.up()
+    beta_tenant.deployer.up()
     assert ids(beta_tenant) == before
-    if isinstance(beta_tenant.way, PulumiWay):
-        pulumi_cli.run(beta_tenant.way, "preview", "--expect-no-changes")
-        pulumi_cli.run(beta_tenant.way, "preview", "--refresh", "--expect-no-changes")
+    if isinstance(beta_tenant.deployer, PulumiDeployer):
+        pulumi_cli.run(beta_tenant.deployer, "preview", "--expect-no-changes")
+        pulumi_cli.run(beta_tenant.deployer, "preview", "--refresh", "--expect-no-changes")
 
 
 def test_what_is_destroyed_comes_back_with_all_data(beta_tenant: Running) -> None:
     login = Login.new()
     session = Session.new(beta_tenant, login)
     session.keep("before the tenant was destroyed")
-    history, outputs, key = session.history(), beta_tenant.way.outputs(), salt(beta_tenant)
+    history, outputs, key = session.history(), beta_tenant.deployer.outputs(), salt(beta_tenant)
     before = ids(beta_tenant)
 
-    beta_tenant.way.down()
+    beta_tenant.deployer.down()
     containers = beta_tenant.engine.containers.list(all=True)
     assert not [each.name for each in containers if (each.name or "").startswith(beta_tenant.slug)]
-    beta_tenant.way.up()
+    beta_tenant.deployer.up()
 
     assert not set(ids(beta_tenant).values()) & set(before.values())
     assert Session.sign_in(beta_tenant, login).history() == history
     for name in ("openwebui_admin_email", "openwebui_admin_password"):
-        assert beta_tenant.way.outputs()[name] == outputs[name]
+        assert beta_tenant.deployer.outputs()[name] == outputs[name]
     assert salt(beta_tenant) == key
 
 
@@ -119,13 +119,13 @@ def test_the_doctor_names_what_is_gone_and_the_command_that_brings_it_back(
 
 @pytest.mark.parametrize("refresh", [True, pytest.param(False, marks=pytest.mark.all_only)])
 def test_the_apps_follow_a_volume_that_was_made_anew(beta_tenant: Running, refresh: bool) -> None:
-    if not isinstance(beta_tenant.way, PulumiWay):
+    if not isinstance(beta_tenant.deployer, PulumiDeployer):
         pytest.skip("Compose keeps no state to compare with")
     before, name = ids(beta_tenant), f"{beta_tenant.slug}-postgres"
     beta_tenant.container("postgres").remove(force=True)
     beta_tenant.engine.volumes.get(name).remove()
     options = ["--refresh"] if refresh else []
-    told = pulumi_cli.run(beta_tenant.way, "up", "--yes", "--skip-preview", *options)
+    told = pulumi_cli.run(beta_tenant.deployer, "up", "--yes", "--skip-preview", *options)
     assert f"the volume {name} is gone from the Docker host" in told
     after = ids(beta_tenant)
     assert after["redis"] == before["redis"]
@@ -133,4 +133,4 @@ def test_the_apps_follow_a_volume_that_was_made_anew(beta_tenant: Running, refre
     until_healthy(beta_tenant, *PARTS)
     session = Session.new(beta_tenant, Login.new())
     assert "on new tables" in session.ask("demo-model", "on new tables")
-    pulumi_cli.run(beta_tenant.way, "preview", "--refresh", "--expect-no-changes")
+    pulumi_cli.run(beta_tenant.deployer, "preview", "--refresh", "--expect-no-changes")

@@ -119,7 +119,7 @@ def company(
     engine: DockerClient,
     providers: Providers,
     billing_process: BillingProcess,
-    way_name: str,
+    toolchain_name: str,
     project: Project,
 ) -> Iterator[Company]:
     slug = f"e{secrets.token_hex(3)}"
@@ -142,7 +142,7 @@ def company(
         billing=billing_process.billing,
         issuer=openid.url,
     )
-    with openid, running(engine, project, way_name, [file]) as [up]:
+    with openid, running(engine, project, toolchain_name, [file]) as [up]:
         yield Company(up, openid, billing_process.billing)
 
 

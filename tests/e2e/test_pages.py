@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
+from cli.environment import ROOT, compose_command, pulumi_program
 from components.labels import TENANT
-from ops.tools import ROOT, compose_command, pulumi_program
-from tests.e2e import ways
+from tests.e2e import toolchains
 from tests.pages import blocks
 
 FOLLOWED = ("first-tenant", "drift", "two-ways-up", "operation")
@@ -68,7 +68,7 @@ class Newcomer:
 @pytest.fixture
 def newcomer(engine: DockerClient, tmp_path: Path) -> Iterator[Newcomer]:
     pulumi = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
-    if not pulumi or "compose" not in ways.available():
+    if not pulumi or "compose" not in toolchains.available():
         pytest.skip("the pages need Pulumi's CLI and Compose")
     clone, state = tmp_path / "clone", tmp_path / "state"
     state.mkdir()

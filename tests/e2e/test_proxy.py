@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ops.tools import ROOT
+from cli.environment import ROOT
 from tests.e2e.browser import Person, launched
 from tests.e2e.conftest import Running
 from tests.e2e.project import free_ports
@@ -132,7 +132,7 @@ def takes_a_long_history(client: httpx.Client, login: Login) -> None:
 
 
 def passes_on_each_word(client: httpx.Client, login: Login) -> None:
-    """A streamed answer is not collected on the way."""
+    """A streamed answer is not collected on the deployer."""
     messages = [{"role": "user", "content": "Hello"}]
     body = {"model": "demo-model", "messages": messages, "stream": True}
     moments = []

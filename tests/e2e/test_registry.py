@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
+from cli.deployers.pulumi import PulumiDeployer
 from images.catalog import load_catalog
-from ops.way import PulumiWay
 from tests.e2e import pulumi_cli
 from tests.e2e.conftest import Running
 from tests.process import Process
@@ -80,20 +80,20 @@ def test_the_clis_login_is_used(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    way = beta_tenant.way
-    if not isinstance(way, PulumiWay):
+    deployer = beta_tenant.deployer
+    if not isinstance(deployer, PulumiDeployer):
         pytest.skip("Compose uses the CLI's login anyway")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     log_in(tmp_path, registry)
     try:
         beta_tenant.project.write(beta_tenant.tenant, imageOverrides={"redis": image})
-        way.prepare()
-        code, printed = pulumi_cli.attempt(way, "up", "--yes", "--skip-preview")
+        deployer.prepare()
+        code, printed = pulumi_cli.attempt(deployer, "up", "--yes", "--skip-preview")
         assert code != 0
         assert "no basic auth credentials" in printed
         beta_tenant.change(imageOverrides={"redis": image}, registries=[registry.address])
         assert image in str(beta_tenant.container("redis").image.tags)  # type: ignore[union-attr]
-        state = pulumi_cli.run(way, "stack", "export", "--show-secrets")
+        state = pulumi_cli.run(deployer, "stack", "export", "--show-secrets")
         assert registry.address in state
         assert PASSWORD not in state
         assert b64encode(f"{USER}:{PASSWORD}".encode()).decode() not in state

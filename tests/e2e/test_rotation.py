@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ops.yaml_io import read_yaml
+from cli.yaml_io import read_yaml
 from tests.e2e.api import chat, client
 from tests.e2e.conftest import Running
 from tests.e2e.valkey import password_of

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from ops.tools import ROOT
+from cli.environment import ROOT
 from tests.e2e.conftest import Running
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")

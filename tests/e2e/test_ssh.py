@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from ops.keys import given_keys
-from ops.way import PulumiWay
-from tests.e2e import pulumi_cli, ways
+from cli.deployers.pulumi import PulumiDeployer
+from cli.given_keys import given_keys
+from tests.e2e import pulumi_cli, toolchains
 from tests.e2e.conftest import Running, remove
 from tests.e2e.doctor import found_wrong
 from tests.e2e.project import Project, free_ports
@@ -35,20 +35,20 @@ def project(tmp_path: Path) -> Project:
 
 
 def tenant(project: Project, engine: DockerClient, address: str) -> Running:
-    tool = ways.available().get("pulumi")
+    tool = toolchains.available().get("pulumi")
     if tool is None:
         pytest.skip("only Pulumi reaches another host")
     chat, api = free_ports(2)
     file = beta(f"s{secrets.token_hex(3)}", chat=chat, api=api)
     project.write(file)
-    way = tool.way(
+    deployer = tool.deployer(
         file["slug"],
         root=project.root,
         folder=project.root / "stacks" / file["slug"],
-        settings={**ways.SETTINGS, "dockerHost": address},
+        settings={**toolchains.SETTINGS, "dockerHost": address},
         keys=given_keys(),
     )
-    return Running(project, way, file, engine)
+    return Running(project, deployer, file, engine)
 
 
 def check_is_up(running: Running) -> None:
@@ -63,12 +63,12 @@ def test_a_cold_up(project: Project, engine: DockerClient, host: SSHHost, number
     running = tenant(project, engine, host.address)
     before = host.logins
     try:
-        running.way.up()
+        running.deployer.up()
         check_is_up(running)
         assert host.logins - before <= MOST_LOGINS, number
         if number == 1:
-            assert isinstance(running.way, PulumiWay)
-            pulumi_cli.run(running.way, "preview", "--refresh", "--expect-no-changes")
+            assert isinstance(running.deployer, PulumiDeployer)
+            pulumi_cli.run(running.deployer, "preview", "--refresh", "--expect-no-changes")
             assert found_wrong(running, host.address) == {}
     finally:
         remove(running)
@@ -80,15 +80,15 @@ def test_three_tenants_at_once(project: Project, engine: DockerClient, host: SSH
     with ExitStack() as taken_down, ThreadPoolExecutor(len(three)) as pool:
         for running in three:
             taken_down.callback(remove, running)
-        list(pool.map(lambda running: running.way.up(), three))
+        list(pool.map(lambda running: running.deployer.up(), three))
         for running in three:
             check_is_up(running)
 
 
 def refused(running: Running, command: str) -> str:
-    running.way.prepare()
-    assert isinstance(running.way, PulumiWay)
-    process = pulumi_cli.start(running.way, *command.split())
+    running.deployer.prepare()
+    assert isinstance(running.deployer, PulumiDeployer)
+    process = pulumi_cli.start(running.deployer, *command.split())
     printed, _ = process.communicate(timeout=SECONDS_TO_REFUSE)
     assert process.returncode
     assert "Traceback" not in printed

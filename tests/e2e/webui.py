@@ -26,7 +26,7 @@ class Login:
 
 def admin(running: Running) -> Login:
     """The first admin, with the login that the tenant exports."""
-    outputs = running.way.outputs()
+    outputs = running.deployer.outputs()
     email, password = outputs["openwebui_admin_email"], outputs["openwebui_admin_password"]
     return Login(f"{running.tenant['name']} Admin", email, password)
 

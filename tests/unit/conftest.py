@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from cli.environment import ROOT
+from cli.export.recording import Recording, program_file, record
 from components.credentials import CoreCredentials
 from components.spec import Deployment
 from components.stack_config import PROJECT, SECRET_KEYS
 from components.tenant import tenant_deployment
-from ops.record import Recording, program_file, record
-from ops.tools import ROOT
 from tenants.loader import load
 from tenants.model import Tenant
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.agreement import disagreements
-from ops.tools import ROOT
+from cli.agreement import disagreements
+from cli.environment import ROOT
 
 TENANT = """\
 slug: acme

@@ -22,7 +22,7 @@ from chat.log import Masked, masked
 from chat.names import Names
 from chat.outbound import Outbound
 from chat.uploads import Uploads, uploader
-from ops.tools import ROOT
+from cli.environment import ROOT
 
 URL = "https://chat.example.com"
 NAMES = ["chat.example.com", "192.0.2.7:3000", "[::1]:3000"]

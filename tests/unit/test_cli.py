@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ops.cli import app
-from ops.tools import CORE, ROOT, shown_compose
+from cli.app import app
+from cli.environment import CORE, ROOT, shown_compose
 from schema.yaml_file import stacks
 from tenants.loader import FOLDER
 
-PACKAGES = ("components", "core", "gateway", "images", "money", "ops", "schema", "tenants")
+PACKAGES = ("cli", "components", "core", "gateway", "images", "money", "schema", "tenants")
 KEYS = {"CLOUDFREEDOM_BILLING_KEY": "key", "CLOUDFREEDOM_LOGIN_SECRET": "secret"}
 ACME = "slug: acme\nname: Acme\nopenwebui: {port: 3002}\nlitellm: {port: 4002}\n"
 
@@ -36,7 +36,7 @@ def cloudfreedom(
     project: Path, *arguments: str, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ops", *arguments],
+        [sys.executable, "-m", "cli", *arguments],
         input=stdin,
         cwd=project,
         env=os.environ | KEYS | {"PYTHONUTF8": "1"},

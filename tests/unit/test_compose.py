@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.deployers.compose import ComposeDeployer
+from cli.deployers.toolchain import Toolchain
+from cli.environment import ROOT
+from cli.export.export import Exported, export
+from cli.given_keys import given_keys
 from components.compose.project import ComposeProject, ExportError, compose_project
 from components.compose.secret_file import SecretFile
 from components.labels import PART, TENANT
 from components.spec import Deployment, SecretRef, ServiceSpec
-from ops.export import Exported, export
-from ops.keys import given_keys
-from ops.tools import ROOT
-from ops.way import ComposeWay, Tool
 from schema.errors import UserError
 from schema.private_file import write_private
 from tests.unit.conftest import deployment_of, stable_secrets
@@ -302,7 +303,7 @@ def test_the_outputs_are_what_the_program_exports(project: Path, tmp_path: Path)
     }
 
 
-class UpCore(ComposeWay):
+class UpCore(ComposeDeployer):
     """A core that is up, as far as a tenant asks it."""
 
     def __init__(self, tenant: dict[str, Any]) -> None:
@@ -325,7 +326,7 @@ RATE = {"rate": "0.86", "as_of": "2026-11-20"}
 def test_a_core_s_currency_and_rate_come_with_its_keys(
     project: Path, tmp_path: Path, tenant: dict[str, Any], billed: tuple[str | None, str]
 ) -> None:
-    settings, keys = Tool(compose=["docker", "compose"]).joined("demo", UpCore(tenant))
+    settings, keys = Toolchain(compose=["docker", "compose"]).joined("demo", UpCore(tenant))
     export("demo", root=project, folder=tmp_path / "out", settings=settings, keys=keys)
     assert billed_in(tmp_path / "out") == billed
 

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from ops.condition import in_words, past, state_problem
+from cli.doctor.condition import in_words, past, state_problem
 
 FULL = "is full: every request is refused until `redis.memory_mb` is raised"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.record import CONTAINER, NETWORK, VOLUME, Declared, Recording, Secret
-from ops.tools import ROOT
+from cli.environment import ROOT
+from cli.export.recording import CONTAINER, NETWORK, VOLUME, Declared, Recording, Secret
 from tests.unit.conftest import KEYS, PARTS, run_acme, run_core, run_program, stable_value
 
 IMAGE = "docker:index/remoteImage:RemoteImage"

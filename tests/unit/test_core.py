@@ -12,14 +12,14 @@ from typing import Any
 import pulumi
 import pytest
 
+from cli.environment import ROOT
+from cli.export.recording import CONTAINER, Declared, Recording, Secret
 from components.stack_config import StackConfigError
 from core import loader
 from core.deployment.first_password import readable
 from core.deployment.stack_config import CoreConfig, check_gateways
 from core.model import Core
 from core.services.settings import BillingSecrets, IdentitySecrets, Settings, UsdRate
-from ops.record import CONTAINER, Declared, Recording, Secret
-from ops.tools import ROOT
 from schema.diagnostics import InvalidFileError
 from schema.yaml_file import read
 from tests.unit.conftest import CORE_PARTS, run_core

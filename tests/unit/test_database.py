@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pulumi import RunError
 
+from cli.export.recording import CONTAINER, Declared
 from components.services.litellm_config import litellm_config
-from ops.record import CONTAINER, Declared
 from schema.diagnostics import InvalidFileError
 from tests.unit.conftest import ACME, load_acme, run_acme
 

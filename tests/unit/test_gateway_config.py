@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from cli.export.recording import CONTAINER, Recording
 from components.services.gateway_config import gateway_config
 from gateway.settings import Settings, api_key_env
-from ops.record import CONTAINER, Recording
 from schema.types import UsdRate
 from tenants.model import Tenant
 from tests.unit.conftest import ACME, load_acme

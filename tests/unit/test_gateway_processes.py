@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.environment import ROOT
 from components.services.gateway_config import gateway_config
 from gateway.health import ledger_state
 from gateway.ledger import Ledger
 from gateway.sender import connect
-from ops.tools import ROOT
 from tests.e2e.project import free_ports
 from tests.unit.conftest import ACME, load_acme
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import HttpUrl, TypeAdapter, ValidationError
 
+from cli.export.recording import CONTAINER
 from components.services.litellm_config import litellm_config
-from ops.record import CONTAINER
 from schema.diagnostics import InvalidFileError
 from tenants.litellm import ModelName
 from tenants.url import ReachableUrl

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.outside import Outside, words
+from cli.doctor.outside import Outside, words
 from tests.e2e.project import free_ports
 
 LOCAL = Outside("unix:///var/run/docker.sock")

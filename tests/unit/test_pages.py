@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.tools import ROOT
+from cli.environment import ROOT
 from tests.pages import PAGES, Block, blocks
 
 COMMANDS = [block for page in PAGES for block in blocks(page) if block.language == "sh"]

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlsplit
 
 import pytest
 
-from ops import probe
+from cli.doctor import probe
 
 SECRET = "a+secret with/100 %"
 

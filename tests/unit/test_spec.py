@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli.export.recording import record
 from components.compose.project import compose_project
 from components.docker.stack import DockerStack
 from components.spec import (
@@ -23,7 +24,6 @@ from components.spec import (
     Storage,
 )
 from images.catalog import Image
-from ops.record import record
 from schema.types import Resources
 from tests.unit.conftest import stable_secrets, stable_value
 

@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from cli.environment import ROOT
+from cli.export.recording import CONTAINER, Declared, Recording
 from components.credentials import core_credentials
 from components.stack_config import LOCAL_DOCKER, StackConfig, StackConfigError, docker_hosts
-from ops.record import CONTAINER, Declared, Recording
-from ops.tools import ROOT
 from schema.yaml_file import stacks
 from tenants.loader import FOLDER
 from tests.unit.conftest import KEYS, run_program

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ops.export import carry_back, export
-from ops.state import RANDOM, StateError, values_of
-from ops.tools import CORE, ROOT
+from cli.environment import CORE, ROOT
+from cli.export.export import carry_back, export
+from cli.export.state import RANDOM, StateError, values_of
 
 KEYS = {"billingKey": "key", "loginSecret": "secret"}
 NEW = json.dumps({"version": 3, "deployment": {"manifest": {}, "secrets_providers": {"type": "x"}}})

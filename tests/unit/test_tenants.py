@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, HttpUrl
 
+from cli.environment import ROOT
+from codegen import prices, schema
 from components.stack_config import LOCAL_DOCKER
 from core.model import Core
-from ops.tools import ROOT
 from schema.diagnostics import InvalidFileError, masked
 from schema.duration import seconds
 from schema.yaml_file import stacks
@@ -17,7 +18,6 @@ from tenants.litellm import CacheMode
 from tenants.loader import FOLDER, load, load_all
 from tenants.model import Tenant
 from tests.unit.conftest import ACME, load_acme
-from tools import prices, schema
 
 BETA = ACME.replace("acme", "beta").replace("3002", "3003").replace("4002", "4003")
 

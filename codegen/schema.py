@@ -1,6 +1,6 @@
 """Writes the `schema.json` of tenants and cores, which editors complete and check files with.
 
-Usage: python -m tools.schema
+Usage: python -m codegen.schema
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cli.environment import ROOT
 from core.model import Core
-from ops.tools import ROOT
 from tenants.model import Tenant
 
 FILES: Mapping[Path, type[BaseModel]] = {

@@ -6,9 +6,8 @@ from functools import cache
 
 from docker import DockerClient
 
-from images.build import build_missing
-from images.catalog import load_catalog
-from ops.tools import (
+from cli.deployers.toolchain import Toolchain
+from cli.environment import (
     ENGINE,
     ROOT,
     answering_engine,
@@ -16,7 +15,8 @@ from ops.tools import (
     docker_address,
     pulumi_program,
 )
-from ops.way import Tool
+from images.build import build_missing
+from images.catalog import load_catalog
 
 SETTINGS: Mapping[str, str] = {"images": "built", "dockerHost": docker_address()}
 
@@ -30,15 +30,15 @@ def engine() -> DockerClient | None:
 
 
 @cache
-def available() -> dict[str, Tool]:
-    """What works here, by the name of its way."""
+def available() -> dict[str, Toolchain]:
+    """What works here, by the name of its deployer."""
     if engine() is None:
         return {}
-    tools: dict[str, Tool] = {}
+    tools: dict[str, Toolchain] = {}
     if pulumi := pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli"):
-        tools["pulumi"] = Tool(pulumi)
+        tools["pulumi"] = Toolchain(pulumi)
     if compose := compose_command():
-        tools["compose"] = Tool(compose=compose)
+        tools["compose"] = Toolchain(compose=compose)
     return tools
 
 

@@ -1,6 +1,6 @@
 """Writes `tenants/priced_models.txt` from LiteLLM's price map.
 
-Usage: python -m tools.prices FILE, where FILE is
+Usage: python -m codegen.prices FILE, where FILE is
 `litellm/model_prices_and_context_window_backup.json` of the package of the version that
 `images/images.yaml` names.
 """

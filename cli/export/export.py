@@ -7,6 +7,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from cli.export.recording import program_file, record
+from cli.export.state import filled, values_of
+from cli.given_keys import nested
+from cli.yaml_io import FileError, read_config, read_yaml, write_yaml
 from components.compose.project import compose_project
 from components.compose.secret_file import SecretFile
 from components.credentials import CoreCredentials
@@ -15,10 +19,6 @@ from components.stack_config import SECRET_KEYS
 from components.tenant import tenant_deployment
 from core.deployment.core import core_deployment
 from core.deployment.stack_config import PROJECT as CORE_PROJECT
-from ops.keys import nested
-from ops.record import program_file, record
-from ops.state import filled, values_of
-from ops.yaml_io import FileError, read_config, read_yaml, write_yaml
 from schema.private_file import write_private
 
 _ONLY_PULUMIS = {*SECRET_KEYS, "core"}

@@ -19,21 +19,21 @@ from typing import Any
 from docker import DockerClient
 from docker.models.containers import Container
 
+from cli.doctor.condition import compose_folder, network_problem, past, published, state_problem
+from cli.doctor.outside import Outside, words
+from cli.environment import shown_compose
 from components.docker.connection import shared
 from components.docker.preflight import DockerHostError, survey
 from components.docker.ssh import ssh_command
 from components.labels import PART, TENANT
 from core.model import Core
-from ops.condition import compose_folder, network_problem, past, published, state_problem
-from ops.outside import Outside, words
-from ops.tools import shown_compose
 from schema.types import base_url
 from tenants.billing import Billing
 from tenants.model import Tenant
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
 CORE_PARTS = ("pocketbase", "billing", "identity")
-_PROBE = package_files("ops").joinpath("probe.py").read_text(encoding="utf-8")
+_PROBE = package_files("cli.doctor").joinpath("probe.py").read_text(encoding="utf-8")
 _FULL_PERCENT, _LITTLE_BYTES = 95, 2**30
 
 
@@ -173,7 +173,7 @@ class _Examination:
         )
 
     def _probed(self, container: Container, *arguments: str) -> dict[str, Any]:
-        """What `ops/probe.py` finds out inside a container."""
+        """What `cli/doctor/probe.py` finds out inside a container."""
         # Root, because only root may read the secrets of some containers.
         command = ["python3", "-c", _PROBE, *arguments]
         try:

@@ -12,12 +12,11 @@ from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
 from rich.console import Console
 
-from images.build import build_missing
-from images.catalog import Catalog, ImageSource, load_catalog
-from ops.demo_data import DemoData
-from ops.doctor import Stack
-from ops.keys import given_keys
-from ops.tools import (
+from cli.demo.data import DemoData
+from cli.deployers.deployer import Deployer
+from cli.deployers.toolchain import Toolchain
+from cli.doctor.examination import Stack
+from cli.environment import (
     CORE,
     ENGINE,
     ROOT,
@@ -28,7 +27,9 @@ from ops.tools import (
     host_gateway,
     pulumi_program,
 )
-from ops.way import Tool, Way
+from cli.given_keys import given_keys
+from images.build import build_missing
+from images.catalog import Catalog, ImageSource, load_catalog
 from schema.errors import UserError
 
 STACK = "demo"
@@ -51,7 +52,7 @@ def demo() -> None:
     Raises:
         DemoError: something it needs is missing.
         OthersDataError: the Docker host has the data of another demo.
-        WayError: Pulumi or Compose failed.
+        DeployError: Pulumi or Compose failed.
     """
     data = DemoData(_RECORD)
     with _step(1, "Docker engine"):
@@ -129,7 +130,7 @@ def _engine() -> DockerClient:
 def _engine_tool(action: str) -> None:
     finished = subprocess.run([ENGINE, action], check=False)
     if finished.returncode:
-        raise DemoError(f"`tools/engine {action}` failed; it says why above.")
+        raise DemoError(f"`scripts/engine {action}` failed; it says why above.")
 
 
 def _images(client: DockerClient) -> ImageSource:
@@ -175,26 +176,26 @@ def _registry_answers(catalog: Catalog) -> bool:
 
 
 def _stack(
-    tool: Tool,
+    tool: Toolchain,
     root: Path,
     settings: Mapping[str, str] = _NOTHING,
     keys: Mapping[str, str] = _NOTHING,
-) -> Way:
+) -> Deployer:
     folder = _PULUMI if tool.pulumi else _COMPOSE
-    return tool.way(STACK, root=root, folder=folder, settings=settings, keys=keys)
+    return tool.deployer(STACK, root=root, folder=folder, settings=settings, keys=keys)
 
 
-def _tool() -> Tool:
+def _tool() -> Toolchain:
     """The way the demo came up before, else Pulumi, else Compose."""
     pulumi = None if _COMPOSE.exists() else pulumi_program(FOLDER / "pulumi-cli")
     if pulumi:
         _say(f"{pulumi}, with its state in {_PULUMI.relative_to(ROOT)}")
-        return Tool(pulumi)
+        return Toolchain(pulumi)
     _say(
         "Pulumi's CLI is neither here nor to be had, so Compose runs the demo:"
         " without preview, state, drift detection, protected data and remote hosts"
     )
-    return Tool(compose=_compose())
+    return Toolchain(compose=_compose())
 
 
 def _compose() -> Sequence[str]:
@@ -204,14 +205,14 @@ def _compose() -> Sequence[str]:
     return compose
 
 
-def _tool_in_use() -> Tool | None:
+def _tool_in_use() -> Toolchain | None:
     if _COMPOSE.exists():
-        return Tool(compose=_compose())
+        return Toolchain(compose=_compose())
     pulumi = pulumi_program(FOLDER / "pulumi-cli") if _PULUMI.exists() else None
-    return Tool(pulumi) if pulumi else None
+    return Toolchain(pulumi) if pulumi else None
 
 
-def _show(tool: Tool, core: Way, tenant: Way) -> None:
+def _show(tool: Toolchain, core: Deployer, tenant: Deployer) -> None:
     shared, outputs = core.outputs(), tenant.outputs()
     people = "\n".join(
         f"         {email} with the first password {password}"

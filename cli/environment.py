@@ -14,7 +14,7 @@ from components.stack_config import LOCAL_DOCKER
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core"
-ENGINE = ROOT / "tools" / "engine"
+ENGINE = ROOT / "scripts" / "engine"
 _ENGINE_FOLDER = Path(os.environ.get("CLOUDFREEDOM_ENGINE_DIR", "/var/lib/cloudfreedom/engine"))
 
 
@@ -39,7 +39,7 @@ def host_gateway(client: DockerClient) -> str:
 
 
 def engine_is_ours() -> bool:
-    """Whether `tools/engine` runs the machine's engine."""
+    """Whether `scripts/engine` runs the machine's engine."""
     return (_ENGINE_FOLDER / "pid").exists()
 
 

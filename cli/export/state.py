@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
-from ops.record import MARK, SECRET, VOLUME, Declared, Recording
+from cli.export.recording import MARK, SECRET, VOLUME, Declared, Recording
 from schema.errors import UserError
 
 RANDOM = "random:index/randomBytes:RandomBytes"

@@ -1,0 +1,5 @@
+"""Lets `python -m cli` be `cloudfreedom`."""
+
+from cli.app import main
+
+main()

@@ -1,0 +1,47 @@
+"""The command line `cloudfreedom`."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import pulumi
+import typer
+
+from cli.commands.check import check
+from cli.commands.clean import clean
+from cli.commands.demo import demo
+from cli.commands.doctor import doctor
+from cli.commands.export import export
+from cli.commands.import_ import import_
+from schema.errors import UserError
+
+app = typer.Typer(
+    help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+for command in (demo, clean, check, doctor, export):
+    app.command()(command)
+app.command(name="import")(import_)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("cloudfreedom-tenants"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version"),
+    ] = False,
+) -> None:
+    """One AI stack per tenant."""
+
+
+def main() -> None:
+    """Run the command that was given; a mistake of a person ends in a sentence."""
+    try:
+        app()
+    except (pulumi.RunError, UserError) as error:
+        sys.exit(str(error))

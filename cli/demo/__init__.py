@@ -1,0 +1,1 @@
+"""`cloudfreedom demo` and `clean`: a core and a tenant to try."""

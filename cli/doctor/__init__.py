@@ -1,0 +1,1 @@
+"""`cloudfreedom doctor`: what is wrong with a tenant or core that is up."""

@@ -1,0 +1,1 @@
+"""`cloudfreedom export` and `import`: a stack as a Compose project, and back."""

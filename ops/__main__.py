@@ -1,5 +1,0 @@
-"""Lets `python -m ops` be `cloudfreedom`."""
-
-from ops.cli import app
-
-app()
