@@ -5,27 +5,21 @@ of the containers at the Billing API and the login. It changes nothing.
 """
 
 import json
-import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files as package_files
 from ipaddress import ip_address
-from shlex import join, quote
-from subprocess import DEVNULL
+from shlex import quote
 from typing import Any
 
-from docker import DockerClient
 from docker.models.containers import Container
 
 from cli.doctor.condition import compose_folder, network_problem, past, published, state_problem
 from cli.doctor.outside import Outside, words
 from cli.environment import shown_compose
-from components.docker.connection import shared
+from cli.running import RunningStack
 from components.docker.preflight import DockerHostError, survey
-from components.docker.ssh import ssh_command
-from components.labels import PART, TENANT
 from core.model import Core
 from schema.types import base_url
 from tenants.billing import Billing
@@ -71,30 +65,26 @@ class Stack:
 
 def examine(tenant: Tenant, stack: Stack) -> Iterator[Check]:
     """Look at a tenant."""
-    with _connected(stack.address) as client:
-        if isinstance(client, Check):
-            yield client
-        else:
-            yield from _TenantExamination(client, tenant.slug, stack).of(tenant)
+    if problem := _unreachable(stack.address):
+        yield problem
+    else:
+        yield from _TenantExamination(tenant.slug, stack).of(tenant)
 
 
 def examine_core(core: Core, stack: Stack) -> Iterator[Check]:
     """Look at a core."""
-    with _connected(stack.address) as client:
-        if isinstance(client, Check):
-            yield client
-        else:
-            yield from _CoreExamination(client, core.slug, stack).of(core)
+    if problem := _unreachable(stack.address):
+        yield problem
+    else:
+        yield from _CoreExamination(core.slug, stack).of(core)
 
 
-@contextmanager
-def _connected(address: str) -> Iterator[DockerClient | Check]:
+def _unreachable(address: str) -> Check | None:
     try:
         survey(address)
     except DockerHostError as error:
-        yield Check(f"Docker at {address}", str(error))
-        return
-    yield shared(address)
+        return Check(f"Docker at {address}", str(error))
+    return None
 
 
 class _Examination:
@@ -103,40 +93,39 @@ class _Examination:
     parts: Sequence[str]
     apps: Sequence[str]
 
-    def __init__(self, client: DockerClient, slug: str, stack: Stack) -> None:
-        found = client.containers.list(all=True, filters={"label": f"{TENANT}={slug}"})
-        self._containers = {container.labels[PART]: container for container in found}
-        self._client, self._slug, self._file = client, slug, stack.file
+    def __init__(self, slug: str, stack: Stack) -> None:
+        self._stack = RunningStack(stack.address, slug)
+        self._slug, self._file = slug, stack.file
         self._up, self._mend = stack.up, stack.mend
-        if folder := compose_folder(found):
+        if folder := compose_folder(self._stack.containers.values()):
             self._mend = f"{shown_compose()} --project-directory {quote(folder)} up --wait"
             self._up = f"cloudfreedom export --to {quote(folder)}, then {self._mend}"
-        self._address, self._outside = stack.address, Outside(stack.address)
+        self._outside = Outside(stack.address)
 
     def engine(self) -> Iterator[Check]:
         """Containers, networks, and the disk that they are on."""
         for part in self.parts:
-            name, container = f"{self._slug}-{part}", self._containers.get(part)
+            name, container = f"{self._slug}-{part}", self._stack.containers.get(part)
             problem = state_problem(
                 container,
-                past(self._client, container),
+                past(self._stack.client, container),
                 mend=self._mend,
                 memory=f"`{part}.memory_mb` in {self._file}",
             )
             yield Check(name, problem)
-        on_apps = [self._containers[part] for part in self.apps if part in self._containers]
-        for network, members in (("data", list(self._containers.values())), ("apps", on_apps)):
+        on_apps = [
+            self._stack.containers[part] for part in self.apps if part in self._stack.containers
+        ]
+        for network, members in (
+            ("data", list(self._stack.containers.values())),
+            ("apps", on_apps),
+        ):
             name = f"{self._slug}-{network}"
-            problem = network_problem(self._client, name, members, mend=self._mend)
+            problem = network_problem(self._stack.client, name, members, mend=self._mend)
             yield Check(name, problem)
-        for container in [self.running(part) for part in self.apps][:1]:
+        for container in [self._stack.running(part) for part in self.apps][:1]:
             if container:
                 yield Check("disk of the Docker host", self._disk(container))
-
-    def running(self, part: str) -> Container | None:
-        """The container of a part, if it runs."""
-        container = self._containers.get(part)
-        return container if container is not None and container.status == "running" else None
 
     def published_port(
         self, container: Container, inner: str, said: tuple[str | None, int], path: str
@@ -177,18 +166,9 @@ class _Examination:
         # Root, because only root may read the secrets of some containers.
         command = ["python3", "-c", _PROBE, *arguments]
         try:
-            return dict(json.loads(self._printed(container, command)))
+            return dict(json.loads(self._stack.output(container, command)))
         except ValueError:
             return {"problem": "is not known: the container does not run what asks for it"}
-
-    def _printed(self, container: Container, command: Sequence[str]) -> bytes:
-        if self._address.startswith("ssh://"):
-            # Nothing can be run over a connection that is shared; it ends in a broken pipe.
-            there = join(["docker", "exec", "--user", "0", str(container.name), *command])
-            call = [*ssh_command(self._address), there]
-            return subprocess.run(call, check=False, stdin=DEVNULL, capture_output=True).stdout
-        output = container.exec_run(list(command), user="0", stderr=False).output
-        return output if isinstance(output, bytes) else b""
 
 
 class _CoreExamination(_Examination):
@@ -200,13 +180,13 @@ class _CoreExamination(_Examination):
     def of(self, core: Core) -> Iterator[Check]:
         """All that can be found out."""
         yield from self.engine()
-        if identity := self.running("identity"):
+        if identity := self._stack.running("identity"):
             said = str(core.bind), core.identity.port
             yield self.published_port(identity, "8090", said, "/health")
             if core.domain:
                 url = core.public_url
                 yield Check(f"login at {url}", _answers(self._outside, f"{url}/health"))
-        if billing := self.running("billing"):
+        if billing := self._stack.running("billing"):
             yield self.published_port(billing, "3000", (None, core.billing.port), "/health")
 
 
@@ -219,9 +199,9 @@ class _TenantExamination(_Examination):
     def of(self, tenant: Tenant) -> Iterator[Check]:
         """All that can be found out."""
         yield from self.engine()
-        if chat := self.running("openwebui"):
+        if chat := self._stack.running("openwebui"):
             yield from self._chat(chat, tenant)
-        if gateway := self.running("litellm"):
+        if gateway := self._stack.running("litellm"):
             said = str(tenant.bind), tenant.litellm.port
             yield self.published_port(gateway, "4000", said, "/health/liveliness")
             if tenant.billing:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.labels import labels
+from components.labels import container_labels, labels
 from components.spec import (
     APPS,
     DATA,
@@ -115,7 +115,10 @@ def _service(
         "container_name": spec.name(service.name),
         "image": service.image.reference,
         # Compose does not look at what is in a file: without it, a rotation would change nothing.
-        "labels": {**labels(spec.slug, service.name), _FILES_LABEL: _digest(files, values)},
+        "labels": {
+            **container_labels(spec.slug, service.name),
+            _FILES_LABEL: _digest(files, values),
+        },
         "entrypoint": service.entrypoint,
         "command": service.arguments,
         "environment": dict(sorted(service.env.items())),

@@ -13,7 +13,7 @@ from docker.models.networks import Network
 from requests import RequestException
 
 from components.docker.connection import shared
-from components.labels import PART, TENANT, labels
+from components.labels import TENANT, labels, service_of
 from schema.errors import UserError
 
 _LOG_LINES = 15
@@ -138,7 +138,7 @@ def _reason(container: Container, restarts: int, last: Mapping[str, Any]) -> str
     ending = f"restarted {restarts} times, exit {code}"
     if last["OOMKilled"] or code == _KILLED:
         limit = container.attrs["HostConfig"]["Memory"] // 2**20
-        part = container.labels.get(PART, name)
+        part = service_of(container.labels) or name
         return (
             f"{name} did not become ready: it was killed for memory (limit {limit} MiB), {ending}."
             f" Raise `{part}.memory_mb` in the stack's file. Its last lines:\n"

@@ -13,7 +13,7 @@ from components.docker.aliases import service_before_specs
 from components.docker.placement import Placement
 from components.docker.secrets import Secrets
 from components.docker.volumes import Volume
-from components.labels import labels
+from components.labels import container_labels
 from components.spec import Healthcheck, ServiceSpec
 from schema.duration import go_duration
 
@@ -125,7 +125,7 @@ def _container(
         image=image_id,
         labels=[
             docker.ContainerLabelArgs(label=label, value=value)
-            for label, value in labels(placement.slug, spec.name).items()
+            for label, value in container_labels(placement.slug, spec.name).items()
         ],
         # the process
         entrypoints=spec.entrypoint,

@@ -9,7 +9,7 @@ from docker import DockerClient
 
 from cli.doctor.examination import Stack, examine
 from cli.environment import docker_address
-from components.labels import labels
+from components.labels import container_labels
 from images.catalog import load_catalog
 from tenants.model import Tenant
 from tests.e2e.waiting import until
@@ -33,7 +33,7 @@ def run_redis(engine: DockerClient, slug: str, script: str) -> None:
         load_catalog("built").redis.reference,
         ["sh", "-c", script],
         name=f"{slug}-redis",
-        labels=labels(slug, "redis"),
+        labels=container_labels(slug, "redis"),
         mem_limit="32m",
         memswap_limit="32m",
         init=True,

@@ -19,7 +19,7 @@ from cli.export.export import Exported, export
 from cli.given_keys import given_keys
 from components.compose.project import ComposeProject, ExportError, compose_project
 from components.compose.secret_file import SecretFile
-from components.labels import PART, TENANT
+from components.labels import NAME, TENANT
 from components.spec import Deployment, SecretRef, ServiceSpec
 from schema.errors import UserError
 from schema.private_file import write_private
@@ -411,7 +411,7 @@ def test_every_service_has_a_limit_of_processes_and_memory_to_share(
 
 def test_what_pulumi_marks_volumes_with_is_not_in_the_project(demo_deployment: Deployment) -> None:
     for volume in project_of(demo_deployment).file["volumes"].values():
-        assert set(volume["labels"]) == {PART, TENANT}
+        assert set(volume["labels"]) == {NAME, TENANT}
 
 
 def test_secrets_are_for_root_where_a_container_starts_as_root(demo_deployment: Deployment) -> None:
