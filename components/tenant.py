@@ -17,7 +17,7 @@ from components.stack_config import (
     parse_stack_config,
 )
 from images.catalog import Image, ImageError, load_catalog
-from schema.types import Resources
+from schema.types import service_names
 from tenants.loader import load
 from tenants.model import Tenant
 
@@ -89,8 +89,7 @@ def _services(tenant: Tenant, images: Mapping[str, Image]) -> Iterator[ServiceSp
     """
     specs = {
         name: import_module(f"components.services.{name}").service(tenant, images[name])
-        for name, section in tenant
-        if isinstance(section, Resources)
+        for name in service_names(tenant)
     }
     order = TopologicalSorter({name: sorted(spec.after) for name, spec in sorted(specs.items())})
     yield from (specs[name] for name in order.static_order())

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from schema.errors import UserError
 
@@ -45,19 +45,15 @@ class Image(_Data):
 
 
 class Catalog(_Data):
-    """The image of each part of a tenant, the one of the core, and what images are built on."""
+    """The images of `images.yaml`.
+
+    Attributes:
+        base: that the built ones stand on, and that nothing runs.
+        running: that containers run: of each service of a tenant by its name, and `core`.
+    """
 
     base: Image
-    postgres: Image
-    redis: Image
-    litellm: Image
-    openwebui: Image
-    core: Image
-
-    @property
-    def running(self) -> Mapping[str, Image]:
-        """What containers run, by part: all but the base."""
-        return {part: image for part, image in self if part != "base"}
+    running: Mapping[str, Image]
 
 
 class _Official(_Data):
@@ -99,13 +95,8 @@ class _Entry(_Data):
         return self.official.reference if self.official else built
 
 
-class _File(_Data):
-    base: _Entry
-    postgres: _Entry
-    redis: _Entry
-    litellm: _Entry
-    openwebui: _Entry
-    core: _Entry
+class _File(RootModel[dict[str, _Entry]]):
+    pass
 
 
 def load_catalog(source: ImageSource, overrides: Mapping[str, str] = _NO_OVERRIDES) -> Catalog:
@@ -116,8 +107,8 @@ def load_catalog(source: ImageSource, overrides: Mapping[str, str] = _NO_OVERRID
     Raises:
         ImageError: with one sentence for each image that must not run.
     """
-    entries = dict(_File.model_validate(yaml.safe_load((RECIPES / "images.yaml").read_text())))
-    # Nothing runs the base.
+    text = (RECIPES / "images.yaml").read_text(encoding="utf-8")
+    entries = _File.model_validate(yaml.safe_load(text)).root
     running = [part for part in entries if part != "base"]
     problems = [
         f"There is no image {part!r} to override, only {', '.join(running)}."
@@ -134,7 +125,7 @@ def load_catalog(source: ImageSource, overrides: Mapping[str, str] = _NO_OVERRID
             problems.append(str(error))
     if problems:
         raise ImageError("\n".join(problems))
-    return Catalog(**images)
+    return Catalog(base=images.pop("base"), running=images)
 
 
 def recipe_hash(part: str, base: str = "") -> str:

@@ -76,6 +76,11 @@ class UsdRate(Section):
     as_of: date = Field(description="Day of the rate, such as 2026-11-20")
 
 
+def service_names(stack: BaseModel) -> list[str]:
+    """Names of the sections of a tenant or a core that a container runs."""
+    return [name for name, section in stack if isinstance(section, Resources)]
+
+
 def base_url(url: HttpUrl) -> str:
     """An address that paths are put behind: pydantic ends a mere host with a slash."""
     return str(url).rstrip("/")

@@ -169,7 +169,7 @@ def _registry_answers(catalog: Catalog) -> bool:
     client = DockerClient(base_url=docker_address(), timeout=_REGISTRY_SECONDS)
     with closing(client) as impatient:
         try:
-            impatient.images.get_registry_data(catalog.litellm.reference)
+            impatient.images.get_registry_data(catalog.running["litellm"].reference)
         except (DockerException, OSError):
             return False
     return True

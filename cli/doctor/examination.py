@@ -21,12 +21,10 @@ from cli.environment import shown_compose
 from cli.running import RunningStack
 from components.docker.preflight import DockerHostError, survey
 from core.model import Core
-from schema.types import base_url
+from schema.types import base_url, service_names
 from tenants.billing import Billing
 from tenants.model import Tenant
 
-PARTS = ("postgres", "redis", "litellm", "openwebui")
-CORE_PARTS = ("pocketbase", "billing", "identity")
 _PROBE = package_files("cli.doctor").joinpath("probe.py").read_text(encoding="utf-8")
 _FULL_PERCENT, _LITTLE_BYTES = 95, 2**30
 
@@ -90,7 +88,6 @@ def _unreachable(address: str) -> Check | None:
 class _Examination:
     """What can be found out of a tenant and of a core alike."""
 
-    parts: Sequence[str]
     apps: Sequence[str]
 
     def __init__(self, slug: str, stack: Stack) -> None:
@@ -102,9 +99,9 @@ class _Examination:
             self._up = f"cloudfreedom export --to {quote(folder)}, then {self._mend}"
         self._outside = Outside(stack.address)
 
-    def engine(self) -> Iterator[Check]:
+    def engine(self, services: Sequence[str]) -> Iterator[Check]:
         """Containers, networks, and the disk that they are on."""
-        for part in self.parts:
+        for part in services:
             name, container = f"{self._slug}-{part}", self._stack.containers.get(part)
             problem = state_problem(
                 container,
@@ -174,12 +171,11 @@ class _Examination:
 class _CoreExamination(_Examination):
     """A core."""
 
-    parts = CORE_PARTS
     apps = ("identity", "billing")
 
     def of(self, core: Core) -> Iterator[Check]:
         """All that can be found out."""
-        yield from self.engine()
+        yield from self.engine(service_names(core))
         if identity := self._stack.running("identity"):
             said = str(core.bind), core.identity.port
             yield self.published_port(identity, "8090", said, "/health")
@@ -193,12 +189,11 @@ class _CoreExamination(_Examination):
 class _TenantExamination(_Examination):
     """A tenant."""
 
-    parts = PARTS
     apps = ("litellm", "openwebui")
 
     def of(self, tenant: Tenant) -> Iterator[Check]:
         """All that can be found out."""
-        yield from self.engine()
+        yield from self.engine(service_names(tenant))
         if chat := self._stack.running("openwebui"):
             yield from self._chat(chat, tenant)
         if gateway := self._stack.running("litellm"):

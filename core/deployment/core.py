@@ -27,7 +27,7 @@ def core_deployment(stack: str, folder: Path, settings: Mapping[str, str]) -> De
     config = parse_stack_config(CoreConfig, settings, project=PROJECT, stack=stack)
     core = load(stack, folder)
     config.check(core, stack)
-    image = load_catalog(config.images, config.image_overrides).core
+    image = load_catalog(config.images, config.image_overrides).running["core"]
     return Deployment(
         spec=core_spec(core, config, image),
         given={},

@@ -60,7 +60,7 @@ def valkey(client: DockerClient) -> Iterator[int]:
     """A Redis of the project's own image, empty, on a port of this host."""
     [port] = free_ports(1)
     container = client.containers.run(
-        load_catalog("built").redis.reference,
+        load_catalog("built").running["redis"].reference,
         ["valkey-server", "--save", "", "--protected-mode", "no", "--port", "6379"],
         ports={"6379/tcp": ("127.0.0.1", port)},
         detach=True,

@@ -141,7 +141,7 @@ def providers(engine: DockerClient, bridge: str) -> Iterator[Providers]:
 def provider_container(engine: DockerClient, bridge: str) -> Iterator[Providers]:
     [port] = free_ports(1, address=bridge)
     container = engine.containers.run(
-        load_catalog("built").litellm.reference,
+        load_catalog("built").running["litellm"].reference,
         [
             *("python3", "-c", SERVER.read_text(encoding="utf-8")),
             *("--host", "0.0.0.0", "--port", str(port)),

@@ -63,7 +63,7 @@ def taken(engine: DockerClient) -> dict[str, list[str]]:
         "HOME": "/tmp",
     }
     printed = engine.containers.run(
-        load_catalog("built").openwebui.reference,
+        load_catalog("built").running["openwebui"].reference,
         ["python3", "-c", FIELDS],
         environment=environment,
         remove=True,

@@ -30,7 +30,7 @@ def slug(engine: DockerClient) -> Iterator[str]:
 def run_redis(engine: DockerClient, slug: str, script: str) -> None:
     """Run something in place of a tenant's Redis, as it would be run."""
     engine.containers.run(
-        load_catalog("built").redis.reference,
+        load_catalog("built").running["redis"].reference,
         ["sh", "-c", script],
         name=f"{slug}-redis",
         labels=container_labels(slug, "redis"),

@@ -66,7 +66,7 @@ def test_a_missing_image_is_named_and_nothing_stops(
 @pytest.fixture(scope="session")
 def broken(engine: DockerClient) -> Iterator[Callable[[str], str]]:
     """Makes an image whose Redis does something else."""
-    base = load_catalog("built").redis.reference
+    base = load_catalog("built").running["redis"].reference
     names: list[str] = []
 
     def build(command: str) -> str:

@@ -165,7 +165,7 @@ def event(request_id: str, user: str, cost: int) -> Event:
 def server(engine: DockerClient, bridge: str) -> Iterator[Valkey]:
     [port] = free_ports(1, address=bridge)
     container = engine.containers.run(
-        load_catalog("built").redis.reference,
+        load_catalog("built").running["redis"].reference,
         [
             *("valkey-server", "--port", str(port), "--protected-mode", "no"),
             *("--save", "", "--appendonly", "no", "--maxmemory-policy", "volatile-ttl"),

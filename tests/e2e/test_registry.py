@@ -58,7 +58,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 def image(engine: DockerClient, registry: Registry) -> str:
     """Redis, in the registry alone."""
     repository, tag = f"{registry.address}/redis", "8.1.9"
-    source = engine.images.get(load_catalog("built").redis.reference)
+    source = engine.images.get(load_catalog("built").running["redis"].reference)
     source.tag(repository, tag)
     login = {"username": USER, "password": PASSWORD}
     assert "error" not in engine.images.push(repository, tag, auth_config=login)

@@ -51,7 +51,7 @@ UNCACHED = ("/v1/images/generations", "/v1/audio/speech", "/v1/messages/count_to
 @pytest.fixture(scope="module")
 def litellms(engine: DockerClient) -> dict[str, Any]:
     printed = engine.containers.run(
-        load_catalog("built").litellm.reference,
+        load_catalog("built").running["litellm"].reference,
         ["python3", "-c", SCRIPT],
         environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         stderr=False,

@@ -95,7 +95,7 @@ def valkey(engine: DockerClient, bridge: str) -> Iterator[tuple[Container, str, 
     config = "\n".join([PUBLIC_USERS, *lines, f"port {port}", "bind * -::*"])
     config += "\ndir /tmp\nappendonly yes\nappendfsync always"
     container = engine.containers.run(
-        load_catalog("built").redis.reference,
+        load_catalog("built").running["redis"].reference,
         ["sh", "-c", 'printf "%s" "$0" >/tmp/conf && exec valkey-server /tmp/conf', config],
         ports={f"{port}/tcp": (bridge, port)},
         user="65534:65534",
@@ -184,7 +184,7 @@ def test_marks_of_ended_logins_outlive_cached_answers(
     """As `chat/sessions.py` writes them, and, for comparison, as Open WebUI does."""
     [port] = free_ports(1, address=bridge)
     container = engine.containers.run(
-        load_catalog("built").redis.reference,
+        load_catalog("built").running["redis"].reference,
         ["valkey-server", "--port", str(port), "--protected-mode", "no", "--save", "",
          "--maxmemory", "16mb", "--maxmemory-policy", "volatile-ttl"],
         ports={f"{port}/tcp": (bridge, port)},

@@ -17,16 +17,19 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 def test_official_images_are_named_by_repository_and_version() -> None:
     images = load_catalog("official")
-    assert images.litellm.reference == f"{LITELLM}:v1.108.14"
-    assert images.postgres.reference.startswith("docker.io/library/postgres:17.")
-    assert images.redis.reference.startswith("docker.io/valkey/valkey:8.1.")
-    assert images.openwebui.version == "v0.12.4-slim"
-    assert {getattr(images, part).source for part in PARTS} == {"official"}
-    assert images.litellm.can("database")
+    assert images.running["litellm"].reference == f"{LITELLM}:v1.108.14"
+    assert images.running["postgres"].reference.startswith("docker.io/library/postgres:17.")
+    assert images.running["redis"].reference.startswith("docker.io/valkey/valkey:8.1.")
+    assert images.running["openwebui"].version == "v0.12.4-slim"
+    assert {images.running[part].source for part in PARTS} == {"official"}
+    assert images.running["litellm"].can("database")
 
 
 def test_the_core_has_no_official_image() -> None:
-    official, built = load_catalog("official").core, load_catalog("built").core
+    official, built = (
+        load_catalog("official").running["core"],
+        load_catalog("built").running["core"],
+    )
     assert official.source == built.source == "built"
     # Each is built on the base of its source.
     assert official.reference != built.reference
@@ -36,13 +39,13 @@ def test_the_core_has_no_official_image() -> None:
 
 @pytest.mark.parametrize("part", [*PARTS, "core"])
 def test_built_images_carry_the_hash_of_their_recipe(part: str) -> None:
-    image = getattr(load_catalog("built"), part)
+    image = load_catalog("built").running[part]
     assert image.source == "built"
     assert re.fullmatch(rf"cloudfreedom/{part}:{image.version}-[0-9a-f]{{12}}", image.reference)
 
 
 def test_the_built_litellm_says_why_it_has_no_database() -> None:
-    litellm = load_catalog("built").litellm
+    litellm = load_catalog("built").running["litellm"]
     assert not litellm.can("database")
     assert "Prisma" in litellm.lacks["database"]
 
@@ -53,7 +56,7 @@ def test_the_built_litellm_says_why_it_has_no_database() -> None:
 )
 def test_built_images_install_the_version_they_are_named_after(package: str, part: str) -> None:
     pins = (catalog.RECIPES / part / "requirements.txt").read_text()
-    assert f"{package}=={getattr(load_catalog('built'), part).version} \\\n" in pins
+    assert f"{package}=={load_catalog('built').running[part].version} \\\n" in pins
 
 
 def test_a_recipe_is_its_own_files_and_those_of_the_base(
@@ -80,8 +83,10 @@ def test_another_official_base_is_another_image() -> None:
     old = catalog.recipe_hash("core", "docker.io/library/debian:13.8-slim")
     new = catalog.recipe_hash("core", "docker.io/library/debian:13.9-slim")
     assert len({built, old, new}) == 3
-    assert load_catalog("official").core.reference.endswith(
-        catalog.recipe_hash("core", load_catalog("official").base.reference)
+    assert (
+        load_catalog("official")
+        .running["core"]
+        .reference.endswith(catalog.recipe_hash("core", load_catalog("official").base.reference))
     )
 
 
@@ -95,7 +100,7 @@ def test_another_official_base_is_another_image() -> None:
     ],
 )
 def test_an_override_is_what_runs(reference: str) -> None:
-    litellm = load_catalog("built", {"litellm": reference}).litellm
+    litellm = load_catalog("built", {"litellm": reference}).running["litellm"]
     assert litellm.reference == reference
     assert litellm.can("database")
 
@@ -103,7 +108,7 @@ def test_an_override_is_what_runs(reference: str) -> None:
 def test_an_override_by_a_built_image_lacks_what_it_lacks() -> None:
     litellm = load_catalog(
         "official", {"litellm": "cloudfreedom/litellm:1.108.11-0123456789ab"}
-    ).litellm
+    ).running["litellm"]
     assert litellm.source == "built"
     assert not litellm.can("database")
 
@@ -127,7 +132,10 @@ def test_refused_versions(part: str, version: str, reason: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.82.70", "1.82.6", "v1.106.10", "v1.1070.0", "11.107.0"])
 def test_neighbours_of_refused_versions(version: str) -> None:
-    assert load_catalog("official", {"litellm": f"{LITELLM}:{version}"}).litellm.version == version
+    assert (
+        load_catalog("official", {"litellm": f"{LITELLM}:{version}"}).running["litellm"].version
+        == version
+    )
 
 
 def test_a_digest_does_not_save_a_refused_version() -> None:
@@ -200,7 +208,7 @@ def test_only_missing_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
     client.api.build.assert_called_once()
     called = client.api.build.call_args.kwargs
-    assert called["tag"] == load_catalog("built").litellm.reference
+    assert called["tag"] == load_catalog("built").running["litellm"].reference
     with tarfile.open(fileobj=called["fileobj"]) as context:
         names = set(context.getnames())
     assert {"./Dockerfile", "./requirements.txt", "machine/env", "machine/venv"} <= names
@@ -221,7 +229,7 @@ def test_of_the_official_images_only_the_cores_is_built_on_any_machine(
     client = engine(lacking={"debian", "litellm-non_root", "core"}, steps=[{"stream": "fine"}])
     build.build_missing(client, load_catalog("official"), print)
     [called] = client.api.build.call_args_list
-    assert called.kwargs["tag"] == load_catalog("official").core.reference
+    assert called.kwargs["tag"] == load_catalog("official").running["core"].reference
     assert called.kwargs["buildargs"] == {"BASE": "docker.io/library/debian:13.8-slim"}
     with tarfile.open(fileobj=called.kwargs["fileobj"]) as context:
         settings = context.extractfile("machine/apt.conf")
