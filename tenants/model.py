@@ -4,9 +4,10 @@ The descriptions here and in the sections beside are the documentation of the fi
 `schema.json`, which editors read, is generated from them.
 """
 
+from collections.abc import Iterator
 from typing import Self
 
-from pydantic import Field, IPvAnyAddress, ValidationInfo, field_validator, model_validator
+from pydantic import Field, HttpUrl, IPvAnyAddress, ValidationInfo, field_validator, model_validator
 
 from schema.diagnostics import Violation, raise_violations
 from schema.types import (
@@ -19,6 +20,7 @@ from schema.types import (
     Slug,
     UsdRate,
     public_url,
+    service_names,
     url_host,
 )
 from tenants.billing import Billing, UserId
@@ -112,6 +114,32 @@ class Tenant(Section):
             allowed = f"{UNSPECIFIED}, or `domain` or `openwebui.names` beside it"
             raise_violations([Violation(("bind",), self.bind, allowed)])
         return self
+
+    @model_validator(mode="after")
+    def _addresses_lead_out_of_its_containers(self) -> Self:
+        own = service_names(self)
+        raise_violations(
+            Violation(
+                path,
+                str(url),
+                f"must be another name than {url.host}, which is a container of this tenant",
+            )
+            for path, url in self._addresses()
+            if (url.host or "").rstrip(".") in own
+        )
+        return self
+
+    def _addresses(self) -> Iterator[tuple[tuple[str | int, ...], HttpUrl]]:
+        """Every address of another service, and where it stands in the file."""
+        if self.billing:
+            yield ("billing", "url"), self.billing.url
+        if self.login:
+            yield ("login", "issuer"), self.login.issuer
+        for number, model in enumerate(self.litellm.models):
+            for place, deployment in enumerate(model.deployments):
+                if deployment.api_base:
+                    path = ("litellm", "models", number, "deployments", place, "api_base")
+                    yield path, deployment.api_base
 
     @field_validator("slug")
     @classmethod

@@ -5,15 +5,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, HttpUrl
 
-_OWN_NAMES = ("postgres", "redis", "litellm", "openwebui")
 HOST_NAME = "host.docker.internal"
 
 
 def _is_reachable(url: HttpUrl) -> HttpUrl:
     """An address that leads out of the container it is used in."""
     host = (url.host or "").rstrip(".")
-    if host in _OWN_NAMES:
-        raise ValueError(f"another name than {host}, which is a container of this tenant")
     if host == "localhost" or host.endswith(".localhost") or _is_the_container(host.strip("[]")):
         port = f":{url.port}" if url.port else ""
         raise ValueError(

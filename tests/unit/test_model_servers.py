@@ -142,9 +142,20 @@ def test_the_container_itself_is_no_address(host: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis", "litellm", "openwebui", "REDIS", "redis."])
-def test_the_tenants_own_containers_are_no_servers(name: str) -> None:
-    with pytest.raises(ValidationError, match="a container of this tenant"):
-        URLS.validate_python(f"http://{name}:80")
+@pytest.mark.parametrize(("section", "path"), [
+    ("  models: [{name: a, deployments: [{model: openai/x, api_base: 'URL', PRICE}]}]\n",
+     "litellm.models.0.deployments.0.api_base"),
+    ("billing: {url: 'URL'}\n", "billing.url"),
+    ("login: {issuer: 'URL'}\n", "login.issuer"),
+])  # fmt: skip
+def test_the_tenants_own_containers_are_no_servers(
+    tmp_path: Path, section: str, path: str, name: str
+) -> None:
+    text = section.replace("URL", f"http://{name}:80").replace("PRICE", PRICE)
+    with pytest.raises(InvalidFileError, match="a container of this tenant") as refused:
+        load_acme(tmp_path, ACME + text)
+    [problem] = refused.value.problems
+    assert problem.field == path
 
 
 @pytest.mark.parametrize("section", [
