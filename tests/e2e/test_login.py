@@ -78,6 +78,7 @@ class Visitor:
     def knock(self) -> None:
         """Want to get in by way of the provider."""
         self.chat.page.goto(f"{self.chat.chat}/auth")
+        self.chat.arrive(f"button:has-text('{BUTTON}')")
         self.chat.page.get_by_role("button", name=BUTTON).click()
 
     def log_in(self) -> None:
