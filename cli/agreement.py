@@ -92,9 +92,9 @@ class _TenantFile:
 
     @property
     def listeners(self) -> Iterator[_Listener]:
-        for part in ("litellm", "openwebui"):
-            port = getattr(self.tenant, part).port
-            yield _Listener(self.source, (part, "port"), str(self.tenant.bind), port)
+        for service in ("litellm", "openwebui"):
+            port = getattr(self.tenant, service).port
+            yield _Listener(self.source, (service, "port"), str(self.tenant.bind), port)
 
     def leads_to(self, name: str) -> int | None:
         """Port of the Docker host where `login` or `billing` looks for a core's, if it does.

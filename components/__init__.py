@@ -1,1 +1,1 @@
-"""How a tenant is deployed: one component a part, on one hardened `Service`."""
+"""How a tenant is deployed: its services as specs, and the platforms that render them."""

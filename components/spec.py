@@ -17,7 +17,7 @@ START = "/opt/cloudfreedom/start.sh"
 SECRETS = "/run/secrets"
 
 DATA, APPS = "data", "apps"
-"""The networks: one without a way out, not even to its host; one where requests come and go."""
+"""Names of the two networks of a stack."""
 
 # Handing over a volume and stepping down to another user needs these; the process itself
 # has none. KILL lets the init process, still root, pass a stop signal on.
@@ -144,6 +144,32 @@ def _filled(value: Any, fill: Callable[[SecretRef], Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: _filled(item, fill) for key, item in value.items()}
     return value
+
+
+# --- Networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """A bridge on the Docker host.
+
+    Attributes:
+        name: in its stack.
+        internal: it has no way out, not even to its host.
+    """
+
+    name: str
+    internal: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of the bridge's driver."""
+        # Without it an internal network still leads to whatever its host listens on.
+        return {"com.docker.network.bridge.inhibit_ipv4": "true"} if self.internal else {}
+
+
+NETWORKS = (NetworkSpec(name=DATA, internal=True), NetworkSpec(name=APPS, internal=False))
+"""Of each tenant and each core: all services are on the first; requests come by the second."""
 
 
 # --- Services

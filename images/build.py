@@ -55,8 +55,8 @@ def build_missing(
         BuildError: one cannot be built.
     """
     running = catalog.running.items()
-    built = {part: image.reference for part, image in running if image.source == "built"}
-    missing = {part: name for part, name in built.items() if not _has(client, name)}
+    built = {service: image.reference for service, image in running if image.source == "built"}
+    missing = {service: name for service, name in built.items() if not _has(client, name)}
     if not missing:
         return
     base = catalog.base
@@ -64,9 +64,9 @@ def build_missing(
         with _reported(report, base.reference):
             _import_base(client, base.reference)
     machine = _machine(base.source)
-    for part, reference in missing.items():
+    for service, reference in missing.items():
         with _reported(report, reference):
-            _build(client, _context(part, machine), base.reference, reference)
+            _build(client, _context(service, machine), base.reference, reference)
     _remove_stages(client)
 
 
@@ -122,11 +122,11 @@ def _remove_stages(client: docker.DockerClient) -> None:
     client.images.prune({"dangling": True, "label": "cloudfreedom.stage=build"})
 
 
-def _context(part: str, machine: Mapping[str, bytes]) -> BytesIO:
+def _context(service: str, machine: Mapping[str, bytes]) -> BytesIO:
     """The build's context: the recipe and the folder `machine`."""
     context = BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        tar.add(RECIPES / part, arcname=".")
+        tar.add(RECIPES / service, arcname=".")
         tar.add(_BASE / "venv", arcname="machine/venv")
         for name, content in machine.items():
             entry = tarfile.TarInfo(f"machine/{name}")

@@ -40,7 +40,7 @@ class Image(_Data):
     lacks: Mapping[str, str]
 
     def can(self, ability: str) -> bool:
-        """Whether the image has what only some images of its part have."""
+        """Whether the image has what only some images of its service has."""
         return ability not in self.lacks
 
 
@@ -109,18 +109,18 @@ def load_catalog(source: ImageSource, overrides: Mapping[str, str] = _NO_OVERRID
     """
     text = (RECIPES / "images.yaml").read_text(encoding="utf-8")
     entries = _File.model_validate(yaml.safe_load(text)).root
-    running = [part for part in entries if part != "base"]
+    running = [service for service in entries if service != "base"]
     problems = [
-        f"There is no image {part!r} to override, only {', '.join(running)}."
-        for part in overrides
-        if part not in running
+        f"There is no image {service!r} to override, only {', '.join(running)}."
+        for service in overrides
+        if service not in running
     ]
     images: dict[str, Image] = {}
     base = entries["base"]
     official_base = base.official.reference if base.official and source == "official" else ""
-    for part, entry in entries.items():
+    for service, entry in entries.items():
         try:
-            images[part] = _image(part, entry, source, overrides.get(part), official_base)
+            images[service] = _image(service, entry, source, overrides.get(service), official_base)
         except ImageError as error:
             problems.append(str(error))
     if problems:
@@ -128,16 +128,16 @@ def load_catalog(source: ImageSource, overrides: Mapping[str, str] = _NO_OVERRID
     return Catalog(base=images.pop("base"), running=images)
 
 
-def recipe_hash(part: str, base: str = "") -> str:
-    """Changes with everything that the built image of a part is made from.
+def recipe_hash(service: str, base: str = "") -> str:
+    """Changes with everything that the built image of a service is made from.
 
     Args:
-        part: of the image.
+        service: of the image.
         base: reference of an official image that it is built on; one that is built here is its
             files.
     """
     digest = sha256(base.encode())
-    files = (path for folder in {"base", part} for path in (RECIPES / folder).iterdir())
+    files = (path for folder in {"base", service} for path in (RECIPES / folder).iterdir())
     # As text, for Windows writes and sorts paths in another way.
     for name in sorted(path.relative_to(RECIPES).as_posix() for path in files):
         content = sha256((RECIPES / name).read_bytes()).hexdigest()
@@ -146,13 +146,13 @@ def recipe_hash(part: str, base: str = "") -> str:
 
 
 def _image(
-    part: str, entry: _Entry, source: ImageSource, override: str | None, official_base: str
+    service: str, entry: _Entry, source: ImageSource, override: str | None, official_base: str
 ) -> Image:
     if override is not None:
-        return _overriding(part, entry, override)
+        return _overriding(service, entry, override)
     if source == "built" or entry.official is None:
-        return _built(part, entry, official_base)
-    _refuse(part, entry, entry.official.version)
+        return _built(service, entry, official_base)
+    _refuse(service, entry, entry.official.version)
     return Image(
         reference=entry.official.reference,
         version=entry.official.version,
@@ -161,27 +161,27 @@ def _image(
     )
 
 
-def _built(part: str, entry: _Entry, official_base: str) -> Image:
+def _built(service: str, entry: _Entry, official_base: str) -> Image:
     built = entry.built
-    _refuse(part, entry, built.version)
+    _refuse(service, entry, built.version)
     return Image(
-        reference=f"{built.repository}:{built.version}-{recipe_hash(part, official_base)}",
+        reference=f"{built.repository}:{built.version}-{recipe_hash(service, official_base)}",
         version=built.version,
         source="built",
         lacks=built.lacks,
     )
 
 
-def _overriding(part: str, entry: _Entry, reference: str) -> Image:
+def _overriding(service: str, entry: _Entry, reference: str) -> Image:
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise ImageError(
-            f"{part}: {reference!r} is no reference of an image with its version. Write it like "
+            f"{service}: {reference!r} is no reference of an image with its version. Write it like "
             f"{entry.example}, with @sha256:... behind it to pin its content."
         )
     repository, version, _ = match.groups()
-    _refuse(part, entry, version)
-    _refuse_floating(part, entry, version)
+    _refuse(service, entry, version)
+    _refuse_floating(service, entry, version)
     is_built = repository == entry.built.repository
     return Image(
         reference=reference,
@@ -191,20 +191,20 @@ def _overriding(part: str, entry: _Entry, reference: str) -> Image:
     )
 
 
-def _refuse(part: str, entry: _Entry, version: str) -> None:
+def _refuse(service: str, entry: _Entry, version: str) -> None:
     for refused in entry.refused:
         if fnmatchcase(_numbers(version), refused.versions):
             raise ImageError(
-                f"{part}: version {version} is refused, because {refused.reason}. "
+                f"{service}: version {version} is refused, because {refused.reason}. "
                 f"Use {entry.version}, or another version that is not {refused.versions}."
             )
 
 
-def _refuse_floating(part: str, entry: _Entry, version: str) -> None:
+def _refuse_floating(service: str, entry: _Entry, version: str) -> None:
     full = entry.version
     if _numbers(version).count(".") < _numbers(full).count("."):
         raise ImageError(
-            f"{part}: {version!r} is not a full version, so what it stands for changes. "
+            f"{service}: {version!r} is not a full version, so what it stands for changes. "
             f"Write every number of it, like {full}."
         )
 

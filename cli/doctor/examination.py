@@ -101,17 +101,19 @@ class _Examination:
 
     def engine(self, services: Sequence[str]) -> Iterator[Check]:
         """Containers, networks, and the disk that they are on."""
-        for part in services:
-            name, container = f"{self._slug}-{part}", self._stack.containers.get(part)
+        for service in services:
+            name, container = f"{self._slug}-{service}", self._stack.containers.get(service)
             problem = state_problem(
                 container,
                 past(self._stack.client, container),
                 mend=self._mend,
-                memory=f"`{part}.memory_mb` in {self._file}",
+                memory=f"`{service}.memory_mb` in {self._file}",
             )
             yield Check(name, problem)
         on_apps = [
-            self._stack.containers[part] for part in self.apps if part in self._stack.containers
+            self._stack.containers[service]
+            for service in self.apps
+            if service in self._stack.containers
         ]
         for network, members in (
             ("data", list(self._stack.containers.values())),
@@ -120,7 +122,7 @@ class _Examination:
             name = f"{self._slug}-{network}"
             problem = network_problem(self._stack.client, name, members, mend=self._mend)
             yield Check(name, problem)
-        for container in [self._stack.running(part) for part in self.apps][:1]:
+        for container in [self._stack.running(service) for service in self.apps][:1]:
             if container:
                 yield Check("disk of the Docker host", self._disk(container))
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from components.labels import container_labels, labels
 from components.spec import (
-    APPS,
-    DATA,
+    NETWORKS,
     File,
     Healthcheck,
+    NetworkSpec,
     PublishedPort,
     Secret,
     SecretJson,
@@ -77,8 +77,8 @@ def compose_project(name: str, spec: StackSpec, values: Mapping[str, str]) -> Co
             for service in sorted(spec.services, key=lambda service: service.name)
         },
         "networks": {
-            spec.name(network): _network(spec, network, internal=internal)
-            for network, internal in ((APPS, False), (DATA, True))
+            spec.name(network.name): _network(spec, network)
+            for network in sorted(NETWORKS, key=lambda network: network.name)
         },
         "volumes": {
             spec.name(store): {"name": spec.name(store), "labels": labels(spec.slug, store)}
@@ -179,15 +179,13 @@ def _healthcheck(health: Healthcheck) -> Json:
     }
 
 
-def _network(spec: StackSpec, network: str, *, internal: bool) -> Json:
-    # Without it an internal network still leads to whatever its host listens on.
-    options = {"com.docker.network.bridge.inhibit_ipv4": "true"} if internal else {}
+def _network(spec: StackSpec, network: NetworkSpec) -> Json:
     return {
-        "name": spec.name(network),
+        "name": spec.name(network.name),
         "driver": "bridge",
-        "internal": internal,
-        "driver_opts": options,
-        "labels": labels(spec.slug, network),
+        "internal": network.internal,
+        "driver_opts": network.options,
+        "labels": labels(spec.slug, network.name),
     }
 
 

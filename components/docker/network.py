@@ -7,7 +7,7 @@ import pulumi_docker as docker
 
 from components.docker.placement import Placement
 from components.labels import labels
-from components.spec import APPS, DATA
+from components.spec import NETWORKS, NetworkSpec
 
 
 class Networks(pulumi.ComponentResource):
@@ -34,26 +34,26 @@ class Networks(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=before)),
         )
 
-        def network(network: str, *, internal: bool) -> docker.Network:
-            name = placement.name(network)
-            return docker.Network(
-                name,
-                name=name,
-                driver="bridge",
-                internal=internal,
-                # Without it an internal network still leads to whatever its host listens on.
-                options={"com.docker.network.bridge.inhibit_ipv4": "true"} if internal else {},
-                labels=[
-                    docker.NetworkLabelArgs(label=label, value=value)
-                    for label, value in labels(placement.slug, network).items()
-                ],
-                opts=placement.options(
-                    parent=self, hooks=placement.network_hooks, depends_on=list(after)
-                ),
-            )
-
         self.names = {
-            DATA: network(DATA, internal=True).name,
-            APPS: network(APPS, internal=False).name,
+            network.name: self._network(network, placement, after).name for network in NETWORKS
         }
         self.register_outputs(dict(self.names))
+
+    def _network(
+        self, spec: NetworkSpec, placement: Placement, after: Sequence[pulumi.Resource]
+    ) -> docker.Network:
+        name = placement.name(spec.name)
+        return docker.Network(
+            name,
+            name=name,
+            driver="bridge",
+            internal=spec.internal,
+            options=spec.options,
+            labels=[
+                docker.NetworkLabelArgs(label=label, value=value)
+                for label, value in labels(placement.slug, spec.name).items()
+            ],
+            opts=placement.options(
+                parent=self, hooks=placement.network_hooks, depends_on=list(after)
+            ),
+        )

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from components.labels import MARK, TENANT
-from components.spec import APPS, DATA, StackSpec
+from components.spec import NETWORKS, StackSpec
 from schema.errors import UserError
 from tenants.address import overlap
 
@@ -56,7 +56,7 @@ def claims_of(spec: StackSpec) -> Claims:
     return Claims(
         slug=spec.slug,
         containers=[spec.name(service.name) for service in spec.services],
-        networks=[spec.name(network) for network in (DATA, APPS)],
+        networks=[spec.name(network.name) for network in NETWORKS],
         volumes=[spec.name(store) for store in spec.stores],
         ports=[(port.address, port.host_port) for each in spec.services for port in each.ports],
     )

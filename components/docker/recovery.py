@@ -138,10 +138,10 @@ def _reason(container: Container, restarts: int, last: Mapping[str, Any]) -> str
     ending = f"restarted {restarts} times, exit {code}"
     if last["OOMKilled"] or code == _KILLED:
         limit = container.attrs["HostConfig"]["Memory"] // 2**20
-        part = service_of(container.labels) or name
+        service = service_of(container.labels) or name
         return (
             f"{name} did not become ready: it was killed for memory (limit {limit} MiB), {ending}."
-            f" Raise `{part}.memory_mb` in the stack's file. Its last lines:\n"
+            f" Raise `{service}.memory_mb` in the stack's file. Its last lines:\n"
             f"{_last_lines(container)}"
         )
     return f"{name} did not become ready: it was {ending}. Its last lines:\n" + _last_lines(
