@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.environment import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 # `<!-- run -->`, `<!-- run: compose -->`, `<!-- not run: WHY -->` or `<!-- file: PATH -->`.
 _BLOCK = re.compile(
