@@ -44,7 +44,7 @@ Registry = Annotated[
 CoreStackName = Annotated[
     str,
     *constrained_str(
-        r"|[^/]+/[^/]+/[^/]+", "organization/PROJECT/STACK, as `pulumi stack ls --all` names it"
+        r"([^/]+/[^/]+/[^/]+)?", "organization/PROJECT/STACK, as `pulumi stack ls --all` names it"
     ),
 ]
 
@@ -54,7 +54,7 @@ def _counted(value: object) -> object:
     return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
 
 
-Generation = Annotated[int, BeforeValidator(_counted), Field(ge=1)]
+Generation = Annotated[int, Field(ge=1), BeforeValidator(_counted)]
 """Counts the values a secret has had: one more is a new value."""
 
 
@@ -90,9 +90,14 @@ class Rotation(Section):
 class Deployment(Section):
     """Where anything is deployed, and from which images."""
 
-    docker_host: DockerHost = LOCAL_DOCKER
-    images: ImageSource = "official"
-    image_overrides: dict[str, str] = Field({}, description="Part to full image reference")
+    docker_host: DockerHost = Field(LOCAL_DOCKER, description="The Docker host that runs it")
+    images: ImageSource = Field(
+        "official",
+        description="Images from their makers' registries, or equal ones built from packages",
+    )
+    image_overrides: dict[str, str] = Field(
+        {}, description="Full image reference, with its version, by service"
+    )
     registries: list[Registry] = Field(
         [], description="Registries whose login is the Docker CLI's own (`docker login`)"
     )

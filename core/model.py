@@ -14,6 +14,7 @@ from schema.duration import Duration
 from schema.text import constrained_str
 from schema.types import (
     DOLLAR,
+    MEMORY,
     UNSPECIFIED,
     Currency,
     Domain,
@@ -61,16 +62,22 @@ class Budget(Section):
     """What may be spent."""
 
     amount: Amount = Field(description="In the core's currency")
-    period: Period = Period.MONTH
+    period: Period = Field(
+        Period.MONTH, description="When it starts anew: with each month of UTC, or never"
+    )
 
 
 class Person(Section):
     """Somebody who exists from the start; what becomes of them later is kept."""
 
-    email: Email
-    name: str = Field(min_length=1, max_length=64)
-    role: Role = Role.USER
-    budget: Budget | None = None
+    email: Email = Field(description="The login, and where it can be reached")
+    name: str = Field(min_length=1, max_length=64, description="Shown in the chat and the portal")
+    role: Role = Field(
+        Role.USER,
+        description="A user chats and sees their own usage; an admin also administers the chat, and"
+        " sets budgets of the tenant",
+    )
+    budget: Budget | None = Field(None, description="The tenant's `default_budget` unless given")
 
 
 class CoreTenant(Section):
@@ -98,7 +105,7 @@ class CoreTenant(Section):
 class PocketBase(Resources):
     """Where people, budgets and usage are kept."""
 
-    memory_mb: MiB = 256
+    memory_mb: MiB = Field(256, description=MEMORY)
     admin_port: Port | None = Field(
         None,
         description="Port of the host's loopback for its own administration; none unless given",
@@ -108,15 +115,15 @@ class PocketBase(Resources):
 class BillingApi(Resources):
     """What tenants ask for budgets and tell of usage."""
 
-    port: Port = 3000
-    memory_mb: MiB = 256
+    port: Port = Field(3000, description="Where tenants reach it on the Docker host's bridge")
+    memory_mb: MiB = Field(256, description=MEMORY)
 
 
 class Identity(Resources):
     """The login of all tenants, and the portal."""
 
-    port: Port = 8090
-    memory_mb: MiB = 256
+    port: Port = Field(8090, description="Where people and tenants reach it on the host")
+    memory_mb: MiB = Field(256, description=MEMORY)
     session: Duration = Field(43_200, description="How long a login lasts after the last click")
 
 

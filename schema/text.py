@@ -12,10 +12,10 @@ def constrained_str(pattern: str, allowed: str) -> tuple[Any, Any]:
 
     Args:
         pattern: what the whole text must match; it is in the JSON Schema as well.
-        allowed: the same in words, for the error.
+        allowed: the same in words, for the error, for editors and for the reference.
     """
     return AfterValidator(_checker(pattern, allowed)), WithJsonSchema(
-        {"type": "string", "pattern": f"^{pattern}$"}
+        {"type": "string", "pattern": f"^{pattern}$", "patternErrorMessage": allowed}
     )
 
 

@@ -56,10 +56,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+MEMORY = "Most memory it may use, in MiB; there is no swap"
+"""Description of `memory_mb`, for services with a default of their own."""
+
+
 class Resources(Section):
     """What every container has."""
 
-    memory_mb: MiB = Field(description="Most memory it may use, in MiB; there is no swap")
+    memory_mb: MiB = Field(description=MEMORY)
     cpus: Cpus = Field(Decimal(1), description="Most processors it may use, such as 0.5")
 
 

@@ -26,9 +26,12 @@ CORE_BILLING = "billing-api"
 class Billing(Section):
     """The Billing API that knows the budgets; without it everybody may spend."""
 
-    url: ReachableUrl = HttpUrl("http://billing-api:3000")
-    check_path: UrlPath = "/api/check-budget"
-    log_path: UrlPath = "/api/log-usage"
+    url: ReachableUrl = Field(
+        HttpUrl("http://billing-api:3000"),
+        description="Its address; a name without a dot leads to the Docker host",
+    )
+    check_path: UrlPath = Field("/api/check-budget", description="Path of the check of a budget")
+    log_path: UrlPath = Field("/api/log-usage", description="Path of the log of usage")
     batch: int = Field(
         100, ge=1, le=1000, description="Events sent at once; 1 for a service that takes no lists"
     )

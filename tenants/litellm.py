@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from schema.diagnostics import Violation, raise_violations, repeated
 from schema.duration import Duration
 from schema.text import constrained_str
-from schema.types import AppMiB, KeyName, Port, Resources, Section
+from schema.types import MEMORY, AppMiB, KeyName, Port, Resources, Section
 from tenants.deployment import NAME_PART, Deployment
 
 _DATABASE_MB = 4096
@@ -59,7 +59,7 @@ class Model(Section):
     """A model as users see it, running in one or several places."""
 
     name: ModelName = Field(description="The name that users and programs ask for")
-    deployments: list[Deployment] = Field(min_length=1)
+    deployments: list[Deployment] = Field(min_length=1, description="Where it runs")
 
 
 class ApiKey(Section):
@@ -77,7 +77,11 @@ class ApiKey(Section):
 class Routing(Section):
     """What happens between a request and the deployments of its model."""
 
-    strategy: Strategy = Strategy.WEIGHTED
+    strategy: Strategy = Field(
+        Strategy.WEIGHTED,
+        description="Which of several deployments is picked: in proportion to the weights, the one"
+        " with the fewest requests under way, or the one with the lowest recent latency",
+    )
     retries: int = Field(2, ge=0, le=10, description="Tries after a failed one")
     timeout: Duration = Field(
         600, description="Longest wait for each try, and for each pause of a stream"
@@ -95,15 +99,19 @@ class Routing(Section):
 class Cache(Section):
     """Reuse of answers to the same question."""
 
-    mode: Annotated[CacheMode, BeforeValidator(_switch)] = CacheMode.OPT_IN
+    mode: Annotated[CacheMode, BeforeValidator(_switch)] = Field(
+        CacheMode.OPT_IN,
+        description="Which answers are reused: none, those to chats that ask for it, or all but to"
+        " requests that decline it; all users of the tenant share them",
+    )
     ttl: Duration = Field(3600, description="How long an answer is kept")
 
 
 class RateLimits(Section):
     """Limits of each person that chats, over all models; beyond: 429."""
 
-    requests_per_minute: int | None = Field(None, ge=1)
-    tokens_per_minute: int | None = Field(None, ge=1)
+    requests_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
+    tokens_per_minute: int | None = Field(None, ge=1, description="Refused beyond (429)")
 
 
 Named = TypeVar("Named", Model, ApiKey)
@@ -114,7 +122,7 @@ class LiteLLM(Resources):
     """The model gateway."""
 
     port: Port = Field(description="Where it listens on the host")
-    memory_mb: AppMiB = 1024
+    memory_mb: AppMiB = Field(1024, description=MEMORY)
     max_body_mb: int = Field(
         20,
         ge=1,

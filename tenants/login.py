@@ -34,15 +34,22 @@ class Login(Section):
     scopes: list[Scope] = Field(
         [], description="Asked for besides openid, email and profile, such as groups"
     )
-    roles_claim: str = Field("role", min_length=1, description="Where it says who may do what")
+    roles_claim: str = Field(
+        "role", min_length=1, description="Where it says who may do what; a.b is b within a"
+    )
     email_claim: str = Field(
         "email", min_length=1, description="Where it says a person's e-mail, such as upn"
     )
-    name_claim: str = Field("name", min_length=1, description="Where it says a person's name")
+    name_claim: str = Field(
+        "name",
+        min_length=1,
+        description="Where it says a person's name; without one the e-mail is shown",
+    )
     users: list[Role] = Field(
         ["user"],
         min_length=1,
-        description='Roles that may chat; "*" is whoever the provider lets in',
+        description='Roles that may chat; "*" is whoever the provider lets in. Whoever has none of'
+        " these and of `admins` is refused",
     )
     admins: list[Role] = Field(["admin"], description="Roles that administer Open WebUI, too")
     passwords: bool = Field(

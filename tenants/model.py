@@ -12,6 +12,7 @@ from pydantic import Field, HttpUrl, IPvAnyAddress, ValidationInfo, field_valida
 from schema.diagnostics import Violation, raise_violations
 from schema.types import (
     DOLLAR,
+    MEMORY,
     UNSPECIFIED,
     Domain,
     MiB,
@@ -32,13 +33,13 @@ from tenants.openwebui import OpenWebUI
 class Postgres(Resources):
     """The database of LiteLLM and Open WebUI."""
 
-    memory_mb: MiB = 512
+    memory_mb: MiB = Field(512, description=MEMORY)
 
 
 class Redis(Resources):
     """Cache, rate limits, sessions (Valkey)."""
 
-    memory_mb: MiB = 256
+    memory_mb: MiB = Field(256, description=MEMORY)
 
 
 class Tenant(Section):

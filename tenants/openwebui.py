@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.duration import Duration
-from schema.types import HOST_NAME_PATTERN, AppMiB, Port, Resources, ascii_name, url_host
+from schema.types import HOST_NAME_PATTERN, MEMORY, AppMiB, Port, Resources, ascii_name, url_host
 
 
 def _chat_name(text: str) -> str:
@@ -39,7 +39,7 @@ class OpenWebUI(Resources):
     """The chat."""
 
     port: Port = Field(description="Where it listens on the host")
-    memory_mb: AppMiB = 1024
+    memory_mb: AppMiB = Field(1024, description=MEMORY)
     signup: bool = Field(False, description="Whether anyone may make an account")
     session: Duration = Field(43_200, description="How long a login lasts")
     names: list[ChatName] = Field(

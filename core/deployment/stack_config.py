@@ -64,7 +64,8 @@ class CoreConfig(Deployment):
     host_gateway: IPvAnyAddress = Field(
         default="172.17.0.1",
         validate_default=True,
-        description="The Docker host as its containers reach it: the address of its bridge",
+        description="The Docker host as its containers reach it: the address of its bridge"
+        " (`ip address show docker0`)",
     )
 
     def check(self, core: Core, stack: str) -> None:
