@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, HttpUrl
 
 from cli.environment import ROOT
-from codegen import prices, schema
+from codegen import prices, reference, schema
 from components.stack_config import LOCAL_DOCKER
 from core.model import Core
 from schema.diagnostics import InvalidFileError, masked
@@ -785,6 +785,16 @@ def test_nobody_makes_an_account_unless_the_file_says_so(folder: Path) -> None:
 @pytest.mark.parametrize("file", schema.FILES, ids=str)
 def test_a_committed_schema_is_that_of_its_model(file: Path) -> None:
     assert file.read_text(encoding="utf-8") == schema.text(schema.FILES[file])
+
+
+def test_the_committed_reference_is_that_of_the_models() -> None:
+    committed = {path: path.read_text(encoding="utf-8") for path in reference.FOLDER.iterdir()}
+    assert committed == reference.files()
+
+
+@pytest.mark.parametrize("page", reference.PAGES.values(), ids=reference.PAGES)
+def test_the_reference_describes_every_key(page: reference.Page) -> None:
+    assert [line for line in reference.page_text(page).splitlines() if line.endswith("|  |")] == []
 
 
 @pytest.mark.parametrize(("model", "least"), [(Tenant, 10), (Core, 6)])
