@@ -1,37 +1,40 @@
 # Everything works on a bare Debian 12 or 13; `make demo` and `make test` need nothing else.
 PYTHON := .venv/bin/python
 
-.PHONY: demo test test-all lint unit core soak bench clean
+.PHONY: help demo test test-all lint unit core soak bench clean
 
-demo: .venv/demo  ## Bring a core and its tenant up and print how to use them
+help:  ## Show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/demo  ## Bring a core and a tenant up, and print their addresses and logins
 	@.venv/bin/cloudfreedom demo
 
-clean: .venv/demo  ## Take them down; their data stays
+clean: .venv/demo  ## Take the demo down; its data stays
 	@.venv/bin/cloudfreedom clean
 
-test: lint unit core  ## End to end on every way up that this machine has
+test: lint unit core  ## Run lint, unit and core, and end to end on every way up (45 min)
 	$(PYTHON) -m pytest tests/e2e
 
-test-all: lint  ## That, with every member of each family, and kills for 50 rounds
+test-all: lint  ## The same with every member of each family, and kills for 50 rounds (hours)
 	for part in unit core e2e; do \
 	  SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/$$part --all || exit; done
 
-lint: .venv/test
+lint: .venv/test  ## Check format, style, types and the direction of imports (2 min)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-unit: .venv/test
+unit: .venv/test  ## Run the unit tests (2 min)
 	$(PYTHON) -m pytest tests/unit
 
-core: .venv/test  ## The core's services on a real PocketBase, without any container
+core: .venv/test  ## Run the core's services on a real PocketBase, without containers (6 min)
 	$(PYTHON) -m pytest tests/core
 
 soak: .venv/test  ## Kill whatever keeps budgets, for 50 rounds
 	SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/e2e/test_budget_faults.py -s
 
-bench: .venv/test  ## Ratios, measured side by side
+bench: .venv/test  ## Measure a tenant beside plain Compose and an empty program
 	$(PYTHON) -m tests.bench
 
 .venv/demo: requirements.txt pyproject.toml
