@@ -19,11 +19,12 @@ test-all: lint  ## The same with every member of each family, and kills for 50 r
 	for part in unit core e2e; do \
 	  SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/$$part --all || exit; done
 
-lint: .venv/test  ## Check format, style, types and the direction of imports (2 min)
+lint: .venv/test  ## Check format, style, types, imports and spelling (2 min)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/codespell
 
 unit: .venv/test  ## Run the unit tests (2 min)
 	$(PYTHON) -m pytest tests/unit
