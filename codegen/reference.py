@@ -70,8 +70,9 @@ PAGES: Mapping[str, Page] = {
         title="The config of a tenant's stack",
         file="Pulumi.<stack>.yaml",
         schema="stack-config.schema.json",
-        more="Keys stand under `config` with `cloudfreedom:` before them; `pulumi config set KEY"
-        " VALUE` writes them, with `--path` for those below a section and `--secret` for secrets."
+        more="Keys stand under `config` with `cloudfreedom:` before them, which the schema leaves"
+        " out; `pulumi config set KEY VALUE` writes them, with `--path` for those below a section"
+        " and `--secret` for secrets."
         " An export to Compose reads the secrets"
         " [from the environment](../two-ways-up.md#the-export).",
         model=StackConfig,
@@ -87,8 +88,9 @@ PAGES: Mapping[str, Page] = {
         title="The config of a core's stack",
         file="core/Pulumi.<stack>.yaml",
         schema="core-stack-config.schema.json",
-        more="Keys stand under `config` with `cloudfreedom-core:` before them; `pulumi --cwd core"
-        " config set KEY VALUE` writes them, with `--path` for those below a section.",
+        more="Keys stand under `config` with `cloudfreedom-core:` before them, which the schema"
+        " leaves out; `pulumi --cwd core config set KEY VALUE` writes them, with `--path` for"
+        " those below a section.",
         model=CoreConfig,
     ),
 }
