@@ -46,7 +46,7 @@ class _Listener:
         return self.port == other.port and overlap(self.address, other.address)
 
     def beside(self, other: "_Listener") -> Diagnostic:
-        allowed = f"{other.source.file} uses it on the same host: a free one"
+        allowed = f"already used by {other.source.file} on this host; choose a free port"
         return self.source.problem(Violation(self.path, self.port, allowed))
 
 
@@ -92,8 +92,7 @@ class _TenantFile:
 
     @property
     def listeners(self) -> Iterator[_Listener]:
-        for service in ("litellm", "openwebui"):
-            port = getattr(self.tenant, service).port
+        for service, port in self.tenant.ports.items():
             yield _Listener(self.source, (service, "port"), str(self.tenant.bind), port)
 
     def leads_to(self, name: str) -> int | None:

@@ -73,4 +73,4 @@ def load_all(folder: Path = FOLDER) -> dict[str, Core]:
 def _clashes(core: Core, other: Core, stack: str) -> Iterator[Violation]:
     # One slug is one volume: whoever came up second would take over the people of the first.
     if core.slug == other.slug:
-        yield Violation(("slug",), core.slug, f"{stack}.yaml has the same: each its own")
+        yield Violation(("slug",), core.slug, f"already used by {stack}.yaml; choose another")

@@ -189,7 +189,7 @@ class Core(Section):
             ("billing", "port"): self.billing.port,
             ("identity", "port"): self.identity.port,
         }
-        raise_violations(_shared(ports, "another part has the same: each its own"))
+        raise_violations(_shared(ports, "already used by another service; choose another"))
         return self
 
 

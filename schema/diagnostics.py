@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from schema.errors import UserError
 
-NEEDED = "needed, and missing"
+NEEDED = "required, but missing"
 
 _REWORDED = {
     r"^(Input|String|List|Decimal input|URL input) should": "must",

@@ -46,22 +46,21 @@ def load_all(folder: Path = FOLDER, *, hosts: Mapping[str, str]) -> dict[str, Te
 
 def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iterator[Violation]:
     if tenant.slug == other.slug:
-        yield Violation(("slug",), tenant.slug, f"{stack}.yaml has the same: each its own")
+        yield Violation(("slug",), tenant.slug, f"already used by {stack}.yaml; choose another")
     if tenant.domain and tenant.domain == other.domain:
-        yield Violation(("domain",), tenant.domain, f"{stack}.yaml has the same: each its own")
+        yield Violation(("domain",), tenant.domain, f"already used by {stack}.yaml; choose another")
     for index, name in enumerate(tenant.openwebui.names):
         everywhere = same_host or _is_public(name)
         if everywhere and name in (other.domain, *other.openwebui.names):
             path = ("openwebui", "names", index)
-            yield Violation(path, name, f"{stack}.yaml has the same: each its own")
+            yield Violation(path, name, f"already used by {stack}.yaml; choose another")
     if not same_host or not overlap(str(tenant.bind), str(other.bind)):
         return
-    theirs = {other.litellm.port, other.openwebui.port}
-    for part in ("litellm", "openwebui"):
-        port = getattr(tenant, part).port
+    theirs = other.ports.values()
+    for service, port in tenant.ports.items():
         if port in theirs:
-            allowed = f"{stack}.yaml uses it on the same host: a free one"
-            yield Violation((part, "port"), port, allowed)
+            allowed = f"already used by {stack}.yaml on this host; choose a free port"
+            yield Violation((service, "port"), port, allowed)
 
 
 def _is_public(name: str) -> bool:

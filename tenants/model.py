@@ -61,6 +61,12 @@ class Tenant(Section):
     login: Login | None = None
 
     @property
+    def ports(self) -> dict[str, int]:
+        """Port of the host that each service listens on which publishes one."""
+        sections = {name: getattr(self, name) for name in service_names(self)}
+        return {name: each.port for name, each in sections.items() if hasattr(each, "port")}
+
+    @property
     def chat_url(self) -> str:
         """Where people open the chat."""
         if self.domain or not self.openwebui.names:

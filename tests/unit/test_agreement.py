@@ -164,8 +164,9 @@ def test_a_gateway_that_is_no_address_is_no_traceback(checkout: Path, gateway: s
 
 
 @pytest.mark.parametrize(("file", "old", "new", "places"), [
-    ("tenants/acme.yaml", "4002", "8090", ["core/prod.yaml:1: identity.port = 8090: tenants/acme",
-                                           "tenants/acme.yaml:6: litellm.port = 8090: core/prod"]),
+    ("tenants/acme.yaml", "4002", "8090",
+     ["core/prod.yaml:1: identity.port = 8090: already used by tenants/acme",
+      "tenants/acme.yaml:6: litellm.port = 8090: already used by core/prod"]),
     ("tenants/acme.yaml", "name: Acme", "name: Acme\nbind: 172.17.0.1",
      ['core/prod.yaml:6: tenants.0.chat_url = "http://127.0.0.1:3002/": people open']),
 ])  # fmt: skip
@@ -187,7 +188,7 @@ def test_a_port_of_the_bridge_is_another_than_that_of_the_loopback(checkout: Pat
         "name: Acme",
         "name: Acme\nbind: 0.0.0.0\ndomain: chat.example",
     )
-    found = [str(problem) for problem in disagreements(checkout) if "same host" in str(problem)]
+    found = [str(problem) for problem in disagreements(checkout) if "on this host" in str(problem)]
     assert [problem.partition(":")[0] for problem in found] == [
         "core/prod.yaml",
         "tenants/acme.yaml",

@@ -61,8 +61,10 @@ def test_without_a_command_it_tells_the_commands() -> None:
 
 @pytest.mark.parametrize(("text", "sentences"), [
     (ACME.replace("4002", "4001"),
-     ["tenants/acme.yaml:4: litellm.port = 4001: demo.yaml uses it on the same host: a free one",
-      "tenants/demo.yaml:9: litellm.port = 4001: acme.yaml uses it on the same host: a free one"]),
+     ["tenants/acme.yaml:4: litellm.port = 4001: already used by demo.yaml on this host;"
+      " choose a free port",
+      "tenants/demo.yaml:9: litellm.port = 4001: already used by acme.yaml on this host;"
+      " choose a free port"]),
     (f"{ACME}name: Other\ndomain: acme\n",
      ["tenants/acme.yaml:2: name: a key only once; it stands in line 5 again",
       'tenants/acme.yaml:6: domain = "acme": must be a full domain name in small letters,'

@@ -81,12 +81,12 @@ def test_the_address_of_the_login(tmp_path: Path, more: str, url: str) -> None:
      '6: currency = "euro": must be a currency\'s three letters, such as EUR'),
     (f"{CHAT}usd_rate: {{rate: 0, as_of: 2026-11-20}}\n",
      "6: usd_rate.rate = 0: must be greater than 0"),
-    (f"{CHAT}usd_rate: {{rate: 0.86}}\n", "6: usd_rate.as_of: needed, and missing"),
+    (f"{CHAT}usd_rate: {{rate: 0.86}}\n", "6: usd_rate.as_of: required, but missing"),
     (f"{CHAT}currency: USD\nusd_rate: {{rate: 1, as_of: 2026-11-20}}\n",
      '7: usd_rate: none: the budgets are in USD already'),
     (f"{CHAT}pocketbase: {{admin_port: 8090}}\nidentity: {{port: 8090}}\n",
-     "6: pocketbase.admin_port = 8090: another part has the same: each its own\n"
-     "{file}:7: identity.port = 8090: another part has the same: each its own"),
+     "6: pocketbase.admin_port = 8090: already used by another service; choose another\n"
+     "{file}:7: identity.port = 8090: already used by another service; choose another"),
     (f"{CHAT}ports: 1\n", "6: ports = 1: unknown key; known here: slug, name, currency, usd_rate,"
      " domain, bind, pocketbase, billing, identity, tenants"),
 ])  # fmt: skip
@@ -115,8 +115,8 @@ def test_two_cores_do_not_share_their_data(tmp_path: Path) -> None:
     with pytest.raises(InvalidFileError) as raised:
         loader.load_all(tmp_path)
     assert str(raised.value).splitlines() == [
-        f'{tmp_path.name}/a.yaml:1: slug = "core": b.yaml has the same: each its own',
-        f'{tmp_path.name}/b.yaml:1: slug = "core": a.yaml has the same: each its own',
+        f'{tmp_path.name}/a.yaml:1: slug = "core": already used by b.yaml; choose another',
+        f'{tmp_path.name}/b.yaml:1: slug = "core": already used by a.yaml; choose another',
     ]
 
 
@@ -342,7 +342,7 @@ def test_the_chat_s_address_is_said_in_one_of_two_files(tmp_path: Path) -> None:
     with pytest.raises(InvalidFileError) as refusal:
         loader.load("prod", folder)
     assert str(refusal.value) == (
-        "core/prod.yaml:3: tenants.0.chat_url: needed, and missing: tenants/ does not have the"
+        "core/prod.yaml:3: tenants.0.chat_url: required, but missing: tenants/ does not have the"
         " tenant"
     )
     file = tenants / "other-name.yaml"

@@ -56,7 +56,7 @@ def test_a_provider_needs_a_key(tmp_path: Path) -> None:
         'deployments.0.key = "none": only for a server of your own: give its `api_base`'
     )
     assert problem(tmp_path, f"model: hosted_vllm/x, {PRICE}").endswith(
-        "deployments.0.api_base: needed, and missing"
+        "deployments.0.api_base: required, but missing"
     )
     for provider in ("anthropic/claude-sonnet-4-5", "openai/gpt-4o"):
         assert "only for openai/… with an `api_base`" in problem(

@@ -248,12 +248,12 @@ OWN_PRICE = "LiteLLM charges its own price for it: under `price`, give `request_
     ("gpt-4o", "{}", []),
     ("gpt-4o", "{request_at_most: 1}", []),
     ("gpt-4o", "{reasoning_per_million: 5}",
-     [f"11: {PRICE}.input_per_million: needed, and missing",
-      f"11: {PRICE}.output_per_million: needed, and missing"]),
+     [f"11: {PRICE}.input_per_million: required, but missing",
+      f"11: {PRICE}.output_per_million: required, but missing"]),
     ("gpt-4o", "{input_per_million: 5, audio_input_per_million: 9}",
-     [f"11: {PRICE}.output_per_million: needed, and missing"]),
+     [f"11: {PRICE}.output_per_million: required, but missing"]),
     ("our-own", "{input_per_million: 0, output_per_million: 0, per_image: 0.04}",
-     [f"11: {PRICE}.request_at_most: needed, and missing"]),
+     [f"11: {PRICE}.request_at_most: required, but missing"]),
     ("our-own",
      "{input_per_million: 0, output_per_million: 0, per_image: 0.04, request_at_most: 0.16}", []),
     ("gpt-image-1", "{request_at_most: 0.25}", []),
@@ -424,15 +424,15 @@ def test_a_file_that_is_not_utf_8(folder: Path) -> None:
 @pytest.mark.parametrize("text", ["", "# Nothing yet.\n", "{}\n"])
 def test_an_empty_file_is_told_what_is_needed(folder: Path, text: str) -> None:
     assert problems_of(folder, text) == [
-        f"1: {field}: needed, and missing" for field in ("litellm", "name", "openwebui", "slug")
+        f"1: {field}: required, but missing" for field in ("litellm", "name", "openwebui", "slug")
     ]
 
 
 def test_what_is_needed_and_missing(folder: Path) -> None:
     assert problems_of(folder, "slug: acme\nlitellm: {}\n") == [
-        "1: name: needed, and missing",
-        "1: openwebui: needed, and missing",
-        "2: litellm.port: needed, and missing",
+        "1: name: required, but missing",
+        "1: openwebui: required, but missing",
+        "2: litellm.port: required, but missing",
     ]
 
 
@@ -569,16 +569,17 @@ def named(file: str, name: str) -> str:
 
 
 @pytest.mark.parametrize(("changes", "appended", "hosts", "problems"), [
-    ({"beta": "acme"}, "", HERE, ['1: slug = "acme": beta.yaml has the same: each its own']),
-    ({"beta": "acme"}, "", APART, ['1: slug = "acme": beta.yaml has the same: each its own']),
-    ({}, CHAT, APART, ['7: domain = "chat.example.com": beta.yaml has the same: each its own']),
+    ({"beta": "acme"}, "", HERE, ['1: slug = "acme": already used by beta.yaml; choose another']),
+    ({"beta": "acme"}, "", APART, ['1: slug = "acme": already used by beta.yaml; choose another']),
+    ({}, CHAT, APART,
+     ['7: domain = "chat.example.com": already used by beta.yaml; choose another']),
     ({"4003": "4002"}, "", HERE,
-     ["6: litellm.port = 4002: beta.yaml uses it on the same host: a free one"]),
+     ["6: litellm.port = 4002: already used by beta.yaml on this host; choose a free port"]),
     ({"4003": "3002"}, "", HERE,
-     ["4: openwebui.port = 3002: beta.yaml uses it on the same host: a free one"]),
+     ["4: openwebui.port = 3002: already used by beta.yaml on this host; choose a free port"]),
     ({"4003": "3002", "3003": "4002"}, ON_ALL, HERE,
-     ["5: openwebui.port = 3002: beta.yaml uses it on the same host: a free one",
-      "7: litellm.port = 4002: beta.yaml uses it on the same host: a free one"]),
+     ["5: openwebui.port = 3002: already used by beta.yaml on this host; choose a free port",
+      "7: litellm.port = 4002: already used by beta.yaml on this host; choose a free port"]),
 ])  # fmt: skip
 def test_two_tenants_that_clash(
     folder: Path,
@@ -601,7 +602,7 @@ def test_two_chats_have_no_name_in_common(folder: Path) -> None:
     acme, beta = named(ACME, "chat.example:8080"), named(BETA, "chat.example:8080")
     write(folder, {"acme": acme, "beta": beta})
     assert problems_in_acme(folder, hosts=APART) == [
-        '4: openwebui.names.0 = "chat.example:8080": beta.yaml has the same: each its own'
+        '4: openwebui.names.0 = "chat.example:8080": already used by beta.yaml; choose another'
     ]
 
 
@@ -612,7 +613,7 @@ def test_two_hosts_may_have_the_same_name_of_their_own(folder: Path, name: str) 
     write(folder, {"acme": named(ACME, name), "beta": named(BETA, name)})
     assert problems_in_acme(folder, hosts=APART) == []
     [problem] = problems_in_acme(folder, hosts=HERE)
-    assert problem.endswith("beta.yaml has the same: each its own")
+    assert problem.endswith("already used by beta.yaml; choose another")
 
 
 @pytest.mark.parametrize(("more", "url", "names"), [
@@ -680,7 +681,7 @@ def test_two_tenants_with_one_port(
     beta = BETA.replace("4003", "4002")
     acme, beta = named(ACME, "a.example"), named(beta, "b.example")
     write(folder, {"acme": f"{acme}bind: {mine}\n", "beta": f"{beta}bind: {theirs}\n"})
-    problem = "7: litellm.port = 4002: beta.yaml uses it on the same host: a free one"
+    problem = "7: litellm.port = 4002: already used by beta.yaml on this host; choose a free port"
     assert problems_in_acme(folder, hosts=hosts) == [problem] * clash
 
 
