@@ -7,6 +7,7 @@ from typing import Any, Self
 import httpx
 
 from tests.e2e.conftest import Running
+from tests.e2e.waiting import until
 
 SECONDS = 60
 
@@ -76,6 +77,8 @@ class Session:
 
     def ask(self, model: str, text: str) -> str:
         """The answer to a message."""
+        # As the page does first: a chat that has just started may have found no model yet.
+        until(lambda: model in [each["id"] for each in self._get("/api/models")["data"]])
         messages = [{"role": "user", "content": text}]
         body = {"model": model, "messages": messages, "stream": False}
         answer = self._post("/api/chat/completions", body)
