@@ -40,7 +40,7 @@ class Deployer(ABC):
         """Make what `apply` works from; nothing is changed yet.
 
         Raises:
-            pulumi.RunError: an export found the file or the config unusable.
+            UserError: an export found the file or the config unusable.
         """
 
     @abstractmethod

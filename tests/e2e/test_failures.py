@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 from docker import DockerClient
-from pulumi import RunError
 
 from cli.deployers.deployer import DeployError
 from cli.deployers.pulumi import PulumiDeployer
 from images.catalog import load_catalog
+from schema.errors import UserError
 from tests.e2e.conftest import Running
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until_healthy
@@ -135,7 +135,7 @@ def test_a_half_written_file_changes_nothing(
     whole = file.read_text(encoding="utf-8")
     file.write_text(whole.partition("port")[0] + "po", encoding="utf-8")
     try:
-        with pytest.raises((RunError, DeployError)) as failure:
+        with pytest.raises(UserError) as failure:
             beta_tenant.deployer.up()
     finally:
         file.write_text(whole, encoding="utf-8")
