@@ -10,8 +10,12 @@ _USER = 999  # `valkey` in the image
 _CONFIG = "/etc/cloudfreedom/redis/valkey.conf"
 _PING = "valkey-cli --user health --pass '' --no-auth-warning ping"
 
-PUBLIC_USERS = "user default off\nuser health on nopass +ping\n"
-"""Users without a password: the health check may ask whether Valkey answers."""
+PUBLIC_USERS = "user default off ~* &* +@all\nuser health on nopass +ping\n"
+"""Users without a password: the health check may ask whether Valkey answers.
+
+Nobody can be the default user, but Valkey itself: it is the one who reads the append-only file at a
+start, and whatever a script or a function wrote is left out of what it may not do.
+"""
 
 USERS = {
     # LiteLLM's cache, rate limits and coordination. Its scripts are bound to the same keys.

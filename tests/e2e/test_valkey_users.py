@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from docker import DockerClient
+from docker.models.containers import Container
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
@@ -74,13 +75,25 @@ NOBODY_MAY: list[tuple[str, ...]] = [
 OWN = {"litellm": "litellm:a", "ledger": "money:totals", "openwebui": "open-webui:a"}
 
 
+LIBRARY = (
+    "#!lua name=ledger\nredis.register_function('both', function()"
+    " redis.call('SET', 'money:one', '1') redis.call('SET', 'money:two', '2') end)"
+)
+
+
 @pytest.fixture(scope="module")
-def port(engine: DockerClient, bridge: str) -> Iterator[tuple[str, int]]:
+def port(valkey: tuple[Container, str, int]) -> tuple[str, int]:
+    return valkey[1:]
+
+
+@pytest.fixture(scope="module")
+def valkey(engine: DockerClient, bridge: str) -> Iterator[tuple[Container, str, int]]:
     [port] = free_ports(1, address=bridge)
     lines = [
         f"user {user} on >{PASSWORDS[user]} resetchannels {rules}" for user, rules in USERS.items()
     ]
     config = "\n".join([PUBLIC_USERS, *lines, f"port {port}", "bind * -::*"])
+    config += "\ndir /tmp\nappendonly yes\nappendfsync always"
     container = engine.containers.run(
         load_catalog("built").redis.reference,
         ["sh", "-c", 'printf "%s" "$0" >/tmp/conf && exec valkey-server /tmp/conf', config],
@@ -90,7 +103,7 @@ def port(engine: DockerClient, bridge: str) -> Iterator[tuple[str, int]]:
     )
     try:
         until(lambda: _answers(bridge, port), seconds=20)
-        yield bridge, port
+        yield container, bridge, port
     finally:
         container.remove(force=True)
 
@@ -198,3 +211,33 @@ def _pings(redis: Redis) -> bool:
         return bool(redis.ping())
     except RedisError:
         return False
+
+
+def test_what_a_function_wrote_outlives_a_kill(valkey: tuple[Container, str, int]) -> None:
+    container, host, port = valkey
+
+    def ledger() -> Any:
+        return Redis(host=host, port=port, username="ledger", password=PASSWORDS["ledger"])
+
+    with ledger() as redis:
+        redis.execute_command("FUNCTION", "LOAD", "REPLACE", LIBRARY)
+        redis.fcall("both", 0)
+    container.kill()
+    container.start()
+    until(lambda: _answers(host, port), seconds=20)
+    with ledger() as redis:
+        assert [redis.get(name) for name in ("money:one", "money:two")] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(("name", "password"), [
+    (None, None), (None, "anything"), ("default", None), ("default", ""), ("default", "anything"),
+])  # fmt: skip
+def test_nobody_is_the_default_user(
+    port: tuple[str, int], name: str | None, password: str | None
+) -> None:
+    host, number = port
+    with (
+        Redis(host=host, port=number, username=name, password=password) as redis,
+        pytest.raises(AuthenticationError),
+    ):
+        redis.ping()
