@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from redis.exceptions import RedisError
 
-from gateway.ledger import LEASE_SECONDS, Event, Ledger, Reply, Reservation, Verdict
+from gateway.ledger import LEASE_SECONDS, Event, Ledger, Reservation, ReserveResult, Verdict
 from gateway.metrics import UNWRITTEN
 
 RENEW_SECONDS = LEASE_SECONDS / 3
@@ -30,7 +30,7 @@ log = logging.getLogger("gateway.bookkeeper")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class ReservationRequest:
     """What a request wants set aside, in nanos.
 
     Attributes:
@@ -40,14 +40,14 @@ class Wish:
 
     request_id: str
     reservation: Reservation
-    most: int
-    least: int
+    max_cost: int
+    min_cost: int
     former_key: str = ""
     thinks: bool = False
 
 
 @dataclass
-class UnderWay:
+class InFlightRequest:
     """A request between its reservation and its end, with the tries of it that failed.
 
     Attributes:
@@ -74,7 +74,7 @@ class Bookkeeper:
     def __init__(self, ledger: Ledger, *, longest_request_seconds: int) -> None:
         self._ledger = ledger
         self._longest_ms = longest_request_seconds * 1000
-        self._under_way: dict[str, UnderWay] = {}
+        self._under_way: dict[str, InFlightRequest] = {}
         self._reserving = 0
         self._unsure: list[str] = []
         self._ended: deque[Event] = deque()
@@ -87,29 +87,31 @@ class Bookkeeper:
             asyncio.create_task(self._renew_for_ever()),
         ]
 
-    async def reserve(self, wish: Wish, *, oldest_seconds: int, asked: bool) -> Reply:
+    async def reserve(
+        self, request: ReservationRequest, *, oldest_seconds: int, refreshed: bool
+    ) -> ReserveResult:
         """See `Ledger.reserve`; what is granted is under way from now on."""
         self._reserving += 1
         try:
             reply = await self._ledger.reserve(
-                wish.request_id,
-                wish.reservation,
-                most=wish.most,
-                least=wish.least,
+                request.request_id,
+                request.reservation,
+                max_cost=request.max_cost,
+                min_cost=request.min_cost,
                 oldest_seconds=oldest_seconds,
-                asked=asked,
+                refreshed=refreshed,
             )
         except BaseException:
-            self._unsure.append(wish.request_id)
+            self._unsure.append(request.request_id)
             raise
         finally:
             self._reserving -= 1
         if reply.verdict is Verdict.GRANTED:
-            held = replace(wish.reservation, amount=reply.amount)
-            self._under_way[wish.request_id] = UnderWay(held, thinks=wish.thinks)
+            held = replace(request.reservation, amount=reply.amount)
+            self._under_way[request.request_id] = InFlightRequest(held, thinks=request.thinks)
         return reply
 
-    def under_way(self, request_id: str) -> UnderWay | None:
+    def under_way(self, request_id: str) -> InFlightRequest | None:
         """A request that has not ended; None also if it took longer than any request may."""
         return self._under_way.get(request_id)
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from redis.exceptions import RedisError
 
 from gateway.billing import Billing, BillingAwayError, Budget
-from gateway.bookkeeper import Bookkeeper, Wish
-from gateway.ledger import Ledger, Question, Reply, Verdict
+from gateway.bookkeeper import Bookkeeper, ReservationRequest
+from gateway.ledger import BalanceQuery, Ledger, ReserveResult, Verdict
 from gateway.metrics import BILLING_SECONDS, BILLING_UP
 
 FRESH_SECONDS = 30
@@ -40,42 +40,44 @@ class Budgets:
         self._shared: dict[str, str] = {}
         self._away_until = 0.0
 
-    async def reserve(self, wish: Wish) -> Reply:
+    async def reserve(self, request: ReservationRequest) -> ReserveResult:
         """Set aside what a request costs; a verdict of UNKNOWN or STALE is the Billing API's fault.
 
         Raises:
             RedisError: Redis does not answer.
         """
-        reply = await self._reserve(wish, asked=False)
+        reply = await self._reserve(request, refreshed=False)
         if reply.verdict not in _TO_BE_ASKED:
             if reply.age_ms > FRESH_SECONDS * 1000:
-                self._ask(wish)
+                self._ask(request)
             return reply
         try:
-            await asyncio.shield(self._ask(wish))
+            await asyncio.shield(self._ask(request))
         except BillingAwayError as error:
             log.warning("the Billing API is away: %s", error)
-        return await self._reserve(wish, asked=True)
+        return await self._reserve(request, refreshed=True)
 
-    async def _reserve(self, wish: Wish, *, asked: bool) -> Reply:
-        wish = self._as_shared(wish)
-        return await self._bookkeeper.reserve(wish, oldest_seconds=self._grace_seconds, asked=asked)
+    async def _reserve(self, request: ReservationRequest, *, refreshed: bool) -> ReserveResult:
+        request = self._as_shared(request)
+        return await self._bookkeeper.reserve(
+            request, oldest_seconds=self._grace_seconds, refreshed=refreshed
+        )
 
-    def _as_shared(self, wish: Wish) -> Wish:
-        """The wish under the name that all have who share its payer's budget."""
-        held = wish.reservation
+    def _as_shared(self, request: ReservationRequest) -> ReservationRequest:
+        """The request under the name that all have who share its payer's budget."""
+        held = request.reservation
         name = self._shared.get(held.user, held.user)
         if name == held.user:
-            return wish
+            return request
         shared = replace(held, user=name, user_id=held.user_id or held.user)
-        return replace(wish, reservation=shared, former_key=held.user)
+        return replace(request, reservation=shared, former_key=held.user)
 
-    def _ask(self, wish: Wish) -> "asyncio.Task[None]":
+    def _ask(self, request: ReservationRequest) -> "asyncio.Task[None]":
         """One question at a time for each person."""
-        user = wish.reservation.user
+        user = request.reservation.user
         task = self._asking.get(user)
         if task is None:
-            task = asyncio.create_task(self._question(wish))
+            task = asyncio.create_task(self._question(request))
             self._asking[user] = task
             task.add_done_callback(lambda done: self._answered(user, done))
         return task
@@ -86,32 +88,34 @@ class Budgets:
         if not task.cancelled() and isinstance(task.exception(), RedisError):
             log.warning("Redis: %s", task.exception())
 
-    async def _question(self, wish: Wish) -> None:
+    async def _question(self, request: ReservationRequest) -> None:
         if time.monotonic() < self._away_until:
             raise BillingAwayError("it was just now")
         for _ in range(_QUESTIONS):
-            if await self._ask_once(wish):
+            if await self._ask_once(request):
                 return
         raise BillingAwayError("it gives one payer another name each time")
 
-    async def _ask_once(self, asked: Wish) -> bool:
+    async def _ask_once(self, wanted: ReservationRequest) -> bool:
         """Whether the answer is in the ledger: one that was emptied meanwhile is another."""
-        wish = self._as_shared(asked)
-        user = wish.reservation.user
-        question = await self._ledger.ask(user, await self._bookkeeper.rebuild(), wish.former_key)
+        request = self._as_shared(wanted)
+        user = request.reservation.user
+        question = await self._ledger.ask(
+            user, await self._bookkeeper.rebuild(), request.former_key
+        )
         if question is None:
             return False
-        budget = await self._checked(wish)
-        name = budget.payer or asked.reservation.user
+        budget = await self._checked(request)
+        name = budget.payer or wanted.reservation.user
         if name == user:
             return await self._answer(question, budget)
-        self._shared[asked.reservation.user] = name
-        if wish is asked:
+        self._shared[wanted.reservation.user] = name
+        if request is wanted:
             # Under this name nothing more is spent, and what was is on its way.
             await self._answer(question, replace(budget, remaining=0))
         return False
 
-    async def _answer(self, question: Question, budget: Budget) -> bool:
+    async def _answer(self, question: BalanceQuery, budget: Budget) -> bool:
         return await self._ledger.answer(
             question,
             remaining=budget.remaining,
@@ -121,10 +125,10 @@ class Budgets:
             currency=budget.currency,
         )
 
-    async def _checked(self, wish: Wish) -> Budget:
+    async def _checked(self, request: ReservationRequest) -> Budget:
         started = time.monotonic()
         try:
-            budget = await self._billing.check(wish.reservation, wish.most)
+            budget = await self._billing.check(request.reservation, request.max_cost)
         except BillingAwayError:
             self._away_until = time.monotonic() + PAUSE_SECONDS
             BILLING_UP.set(0)

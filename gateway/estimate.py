@@ -45,8 +45,8 @@ class Estimate:
         tokens_in: upper bound.
         tokens_out: upper bound of all answers together.
         answers: how many are asked for.
-        most: nanos.
-        least: nanos without which it makes no sense: the prompt and a short answer.
+        max_cost: nanos.
+        min_cost: nanos without which it makes no sense: the prompt and a short answer.
         limited: whether `tokens_out` holds without this gateway's doing.
     """
 
@@ -54,8 +54,8 @@ class Estimate:
     tokens_in: int
     tokens_out: int
     answers: int
-    most: int
-    least: int
+    max_cost: int
+    min_cost: int
     limited: bool
 
 
@@ -112,8 +112,8 @@ class Request:
             tokens_in=tokens,
             tokens_out=longest * answers,
             answers=answers,
-            most=price.of(tokens, longest * answers),
-            least=price.of(tokens, min(longest, self._shortest_answer()) * answers),
+            max_cost=price.of(tokens, longest * answers),
+            min_cost=price.of(tokens, min(longest, self._shortest_answer()) * answers),
             limited=limited,
         )
 
@@ -182,8 +182,8 @@ class Request:
             tokens_in=0,
             tokens_out=0,
             answers=answers,
-            most=most,
-            least=most,
+            max_cost=most,
+            min_cost=most,
             limited=True,
         )
 
@@ -202,10 +202,10 @@ def limit_answer(
         # Only for the other calls LiteLLM sees to it that the provider counts.
         data["stream_options"] = {**(data.get("stream_options") or {}), "include_usage": True}
     names = OUTPUT_LIMITS.get(call_type, ())
-    if not names or (amount >= estimate.most and estimate.limited):
+    if not names or (amount >= estimate.max_cost and estimate.limited):
         return None
     affordable = min(estimate.price.answer_tokens(amount, estimate.tokens_in), estimate.tokens_out)
     each = max(1, affordable // estimate.answers)
     given = [name for name in names if data.get(name)] or [names[-1]]
     data.update(dict.fromkeys(given, each))
-    return each if amount < estimate.most else None
+    return each if amount < estimate.max_cost else None

@@ -26,19 +26,19 @@ from gateway.answers import words_of
 from gateway.auth import check_models, is_guarded, proxy_exception
 from gateway.auth import payer as payer_of
 from gateway.billing import Billing
-from gateway.bookkeeper import Bookkeeper, UnderWay, Wish
+from gateway.billing_health import BillingHealth
+from gateway.bookkeeper import Bookkeeper, InFlightRequest, ReservationRequest
 from gateway.budgets import Budgets
 from gateway.contents import contents
 from gateway.estimate import Estimate, Request, limit_answer
 from gateway.health import Health, add_routes
-from gateway.ledger import Event, Ledger, Reply, Reservation, Verdict
+from gateway.ledger import Event, Ledger, Reservation, ReserveResult, Verdict
 from gateway.log import write as _write
 from gateway.metrics import ALLOWED, GUARD_SECONDS, REFUSALS
+from gateway.outbox_worker import connect
 from gateway.payer import Payer
 from gateway.prices import Model, dearest, words_cost
-from gateway.reach import Reach
 from gateway.request_policy import FREE, OUTPUT_LIMITS, RequestError, validate_call
-from gateway.sender import connect
 from gateway.settings import Settings, settings
 from gateway.usage import is_estimate, mark_estimates
 from money.nanos import from_decimal, from_float, with_markup
@@ -107,10 +107,10 @@ class Guard(CustomLogger):  # type: ignore[misc]
         return Budgets(self.ledger, self._bookkeeper, self._billing, grace_seconds=grace_seconds)
 
     @cached_property
-    def reach(self) -> Reach:
+    def billing_health(self) -> BillingHealth:
         """Whether the tenant's Billing API answers."""
         grace_seconds = self._settings.billed.grace_seconds
-        return Reach(self._billing, self._settings.account, grace_seconds=grace_seconds)
+        return BillingHealth(self._billing, self._settings.account, grace_seconds=grace_seconds)
 
     # --- before a request
 
@@ -170,7 +170,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
             markup_percent=self._settings.markup_percent,
         )
 
-        async def reserve(estimate: Estimate, least: int) -> tuple[Reply, Reservation]:
+        async def reserve(estimate: Estimate, min_cost: int) -> tuple[ReserveResult, Reservation]:
             reservation = Reservation(
                 user=payer.key,
                 user_id=payer.user_id,
@@ -180,24 +180,24 @@ class Guard(CustomLogger):  # type: ignore[misc]
                 tokens_out=estimate.tokens_out,
                 at=_now(),
             )
-            wish = Wish(
+            wanted = ReservationRequest(
                 request_id=request_id,
                 reservation=reservation,
-                most=estimate.most,
-                least=least,
+                max_cost=estimate.max_cost,
+                min_cost=min_cost,
                 former_key=payer.former_key,
                 thinks=request.thinks,
             )
-            reply = await self._budgets.reserve(wish)
+            reply = await self._budgets.reserve(wanted)
             return reply, replace(reservation, amount=reply.amount)
 
         estimate = request.bound()
         if estimate.tokens_in <= _LONG:
-            reply, reservation = await reserve(estimate, least=estimate.most)
+            reply, reservation = await reserve(estimate, min_cost=estimate.max_cost)
             if reply.verdict not in (Verdict.BUSY, Verdict.SPENT):
                 return estimate, _granted(reply, reservation, estimate)
         estimate = await asyncio.to_thread(request.counted, _count)
-        reply, reservation = await reserve(estimate, least=estimate.least)
+        reply, reservation = await reserve(estimate, min_cost=estimate.min_cost)
         return estimate, _granted(reply, reservation, estimate)
 
     def _model(self, name: str) -> Model:
@@ -252,7 +252,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
 
     async def _charge(
         self,
-        request: UnderWay,
+        request: InFlightRequest,
         payload: Mapping[str, Any],
         kwargs: Mapping[str, Any],
         answer: object,
@@ -306,7 +306,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         if request:
             self._end(request_id, request, failed=True)
 
-    def _end(self, request_id: str, request: UnderWay, *, failed: bool = False) -> None:
+    def _end(self, request_id: str, request: InFlightRequest, *, failed: bool = False) -> None:
         held = request.reservation
         at = _now()
         event = Event(
@@ -328,13 +328,13 @@ class Guard(CustomLogger):  # type: ignore[misc]
         self._bookkeeper.end(event)
         _write("request", **self._billing.on_wire(event))
 
-    def _add(self, request: UnderWay, payload: Mapping[str, Any]) -> None:
+    def _add(self, request: InFlightRequest, payload: Mapping[str, Any]) -> None:
         counts = payload["prompt_tokens"] or 0, payload["completion_tokens"] or 0
         rate = self._info(payload).get("rate", Decimal(1))
         self._charge_for(request, counts, from_float(payload["response_cost"] or 0, rate))
         request.model_used = _answered_by(payload, request.reservation.model)
 
-    def _charge_for(self, request: UnderWay, counts: tuple[int, int], nanos: int) -> None:
+    def _charge_for(self, request: InFlightRequest, counts: tuple[int, int], nanos: int) -> None:
         request.tokens_in += counts[0]
         request.tokens_out += counts[1]
         request.cost += with_markup(nanos, self._settings.markup_percent)
@@ -349,7 +349,7 @@ class Guard(CustomLogger):  # type: ignore[misc]
         return {info["id"]: info for info in _infos(proxy_server.llm_router, self._settings)}
 
 
-def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Reservation:
+def _granted(reply: ReserveResult, reservation: Reservation, estimate: Estimate) -> Reservation:
     match reply.verdict:
         case Verdict.GRANTED:
             return reservation
@@ -358,7 +358,7 @@ def _granted(reply: Reply, reservation: Reservation, estimate: Estimate) -> Rese
         case Verdict.BUSY:
             raise refusal.busy(reply)
         case Verdict.SPENT:
-            raise refusal.spent(reply, estimate.least)
+            raise refusal.spent(reply, estimate.min_cost)
         case Verdict.LATE:
             raise refusal.away(_NO_LEDGER)
         case _:
@@ -418,7 +418,7 @@ def _answered_by(payload: Mapping[str, Any], asked: str) -> str:
     return str(payload["model_id"] or "").rpartition("/")[0] or asked
 
 
-def _cut(request: UnderWay) -> None:
+def _cut(request: InFlightRequest) -> None:
     """The provider had no chance to count; what it thought out of sight is billed all the same."""
     request.estimated = True
     if request.thinks:
@@ -434,7 +434,7 @@ def _words(call_type: str, kwargs: Mapping[str, Any], answer: object) -> tuple[i
     return _count(prompt), _count(words)
 
 
-def _charge_all(request: UnderWay) -> None:
+def _charge_all(request: InFlightRequest) -> None:
     """As if nobody had seen the end of the request."""
     held = request.reservation
     request.cost, request.estimated = max(held.amount, request.cost), True
@@ -459,5 +459,5 @@ mark_estimates()
 guard = Guard()
 add_routes(
     proxy_server.app,
-    Health(loaded=is_guarded, ledger=lambda: guard.ledger, reach=lambda: guard.reach),
+    Health(loaded=is_guarded, ledger=lambda: guard.ledger, billing=lambda: guard.billing_health),
 )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Response
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
+from gateway.billing_health import BillingHealth
 from gateway.ledger import Ledger
 from gateway.metrics import exposition
-from gateway.reach import Reach
 
 ANSWERS = "answers"
 
@@ -20,12 +20,12 @@ class Health:
     Attributes:
         loaded: whether LiteLLM checks budgets.
         ledger: the tenant's.
-        reach: of its Billing API.
+        billing: whether its Billing API answers.
     """
 
     loaded: Callable[[], bool]
     ledger: Callable[[], Ledger]
-    reach: Callable[[], Reach]
+    billing: Callable[[], BillingHealth]
 
     async def report(self) -> tuple[int, dict[str, bool | str]]:
         """Status and body: 503 if budgets are not checked, or cannot be.
@@ -33,9 +33,9 @@ class Health:
         That is so, too, once the Billing API has been away for longer than the grace.
         """
         loaded, redis = self.loaded(), await ledger_state(self.ledger())
-        reach = self.reach()
-        billing = await reach.words()
-        fine = loaded and redis == ANSWERS and reach.lasts
+        health = self.billing()
+        billing = await health.status()
+        fine = loaded and redis == ANSWERS and health.within_grace
         return 200 if fine else 503, {"loaded": loaded, "redis": redis, "billing": billing}
 
 

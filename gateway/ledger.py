@@ -71,7 +71,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class ReserveResult:
     """A verdict and the budget it comes from; amounts in nanos.
 
     Attributes:
@@ -200,7 +200,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class OutboxEntry:
     """An event in a stream, and its place there."""
 
     place: str
@@ -208,7 +208,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Question:
+class BalanceQuery:
     """The state of a budget from before the Billing API was asked about it."""
 
     user: str
@@ -245,27 +245,27 @@ class Ledger:
         request_id: str,
         reservation: Reservation,
         *,
-        most: int,
-        least: int,
+        max_cost: int,
+        min_cost: int,
         oldest_seconds: int,
-        asked: bool,
-    ) -> Reply:
-        """Set aside what a request costs at most, or at least `least` of it, if that is left."""
+        refreshed: bool,
+    ) -> ReserveResult:
+        """Set aside what a request costs at most, or at least `min_cost`, if that is left."""
         async with self._turn():
             verdict, *numbers, currency, words = await self._call(
                 "ledger_reserve",
                 request_id,
                 reservation.record(),
-                most,
-                least,
+                max_cost,
+                min_cost,
                 LEASE_SECONDS * 1000,
                 oldest_seconds * 1000,
-                int(asked),
+                int(refreshed),
                 # Counted from here: Redis must not grant what nobody waits for any more.
                 int((time.time() + RESERVE_SECONDS) * 1000),
             )
         amount, age_ms, total, spent, reserved, allowance = map(int, numbers)
-        return Reply(
+        return ReserveResult(
             verdict=Verdict(verdict),
             amount=amount,
             age_ms=age_ms,
@@ -277,14 +277,14 @@ class Ledger:
             words=str(words),
         )
 
-    async def ask(self, user: str, generation: str, former_key: str = "") -> Question | None:
+    async def ask(self, user: str, generation: str, former_key: str = "") -> BalanceQuery | None:
         """Begin to ask the Billing API about a budget; None if the ledger is not this one."""
         delivered = await self._call("ledger_ask", user, generation, former_key)
-        return None if delivered is None else Question(user, generation, delivered)
+        return None if delivered is None else BalanceQuery(user, generation, delivered)
 
     async def answer(
         self,
-        question: Question,
+        question: BalanceQuery,
         *,
         remaining: int,
         total: int,
@@ -336,16 +336,16 @@ class Ledger:
         """Settle, as estimated, requests that nobody has under way any more: how many."""
         return int(await self._call("ledger_sweep", most))
 
-    async def waiting(self, stream: str, most: int) -> list[Waiting]:
+    async def waiting(self, stream: str, most: int) -> list[OutboxEntry]:
         """The oldest events of a stream."""
         entries: Any = await self.redis.xrange(stream, count=most)
-        return [Waiting(place, _event(fields)) for place, fields in entries]
+        return [OutboxEntry(place, _event(fields)) for place, fields in entries]
 
     async def wait_for_event(self, seconds: float) -> None:
         """Until an event comes, or the time is over."""
         await self.redis.xread({OUTBOX: "0"}, count=1, block=int(seconds * 1000))
 
-    async def delivered(self, stream: str, events: Sequence[Waiting]) -> None:
+    async def delivered(self, stream: str, events: Sequence[OutboxEntry]) -> None:
         """Forget events that the Billing API has."""
         flat = [
             text
@@ -354,7 +354,7 @@ class Ledger:
         ]
         await self._call("ledger_delivered", stream, *flat)
 
-    async def refuse(self, stream: str, events: Sequence[Waiting]) -> None:
+    async def refuse(self, stream: str, events: Sequence[OutboxEntry]) -> None:
         """Put events aside, behind all others, that the Billing API does not take."""
         await self._call("ledger_refuse", stream, *(waiting.place for waiting in events))
 

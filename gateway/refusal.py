@@ -5,7 +5,7 @@ Open WebUI shows the message to the person word for word.
 
 from collections.abc import Mapping
 
-from gateway.ledger import Reply
+from gateway.ledger import ReserveResult
 from money.nanos import for_people
 
 RETRY_SECONDS = 5
@@ -53,15 +53,15 @@ def unknown_model(name: str) -> Refusal:
     return Refusal(f"There is no model `{name[:64]}` here.", status=404, param="model")
 
 
-def spent(reply: Reply, least: int) -> Refusal:
+def spent(reply: ReserveResult, min_cost: int) -> Refusal:
     """The budget does not hold this request."""
     left = max(0, reply.left)
     used = reply.total - (reply.allowance - reply.spent)
     return Refusal(
         f"Your budget of {_money(reply.total, reply)} does not cover this message: "
         f"{_money(_up(used), reply)} is used, {_money(left - left % _FINEST, reply)} is left, and "
-        f"it would take at least {_money(_up(least), reply)}. Ask your administrator to raise your "
-        "budget.",
+        f"it would take at least {_money(_up(min_cost), reply)}. "
+        "Ask your administrator to raise your budget.",
         status=402,
         kind="budget_exceeded",
     )
@@ -72,7 +72,7 @@ def refused(words: str) -> Refusal:
     return Refusal(words, status=402, kind="budget_exceeded")
 
 
-def busy(reply: Reply) -> Refusal:
+def busy(reply: ReserveResult) -> Refusal:
     """It will be decided when a request under way has ended."""
     return Refusal(
         f"What is left of your budget of {_money(reply.total, reply)} is set aside for requests "
@@ -88,7 +88,7 @@ def away(message: str) -> Refusal:
     return Refusal(message, status=503, kind="budget_unknown", retry=True)
 
 
-def _money(nanos: int, reply: Reply) -> str:
+def _money(nanos: int, reply: ReserveResult) -> str:
     return f"{for_people(nanos)} {reply.currency}".rstrip()
 
 

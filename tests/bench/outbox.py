@@ -11,7 +11,7 @@ from docker import DockerClient
 
 from gateway.billing import Billing
 from gateway.ledger import OUTBOX, Event, Ledger
-from gateway.sender import deliver
+from gateway.outbox_worker import deliver
 from gateway.settings import Settings
 from images.catalog import load_catalog
 from tests.billing.client import BillingProcess

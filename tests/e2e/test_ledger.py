@@ -36,13 +36,13 @@ from gateway.ledger import (
     REFUSED,
     RESERVATIONS,
     TOTALS,
+    BalanceQuery,
     Event,
     Ledger,
-    Question,
-    Reply,
+    OutboxEntry,
     Reservation,
+    ReserveResult,
     Verdict,
-    Waiting,
 )
 from images.catalog import load_catalog
 from money.nanos import LARGEST
@@ -56,7 +56,7 @@ ANN = "ann@example.com"
 USERS = (ANN, "zoë 😀@example.com", "api@acme")
 
 T = TypeVar("T")
-Wish = tuple[int, int]  # the most, and how many percent of it are the least
+Ask = tuple[int, int]  # the most, and how many percent of it are the min_cost
 SETTINGS = settings(
     deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -100,7 +100,7 @@ class Valkey:
             )
         )
 
-    def ask(self, user: str, former_key: str = "") -> Question:
+    def ask(self, user: str, former_key: str = "") -> BalanceQuery:
         generation = self.run(self.ledger.generation("a new one"))
         question = self.run(self.ledger.ask(user, generation, former_key))
         assert question
@@ -110,20 +110,20 @@ class Valkey:
         self,
         request_id: str,
         *,
-        most: int,
-        least: int | None = None,
+        max_cost: int,
+        min_cost: int | None = None,
         user: str = ANN,
-        asked: bool = False,
-    ) -> Reply:
+        refreshed: bool = False,
+    ) -> ReserveResult:
         """Have something set aside, all of it if nothing else is said."""
         return self.run(
             self.ledger.reserve(
                 request_id,
                 reservation(user),
-                most=most,
-                least=most if least is None else least,
+                max_cost=max_cost,
+                min_cost=max_cost if min_cost is None else min_cost,
                 oldest_seconds=OLDEST_SECONDS,
-                asked=asked,
+                refreshed=refreshed,
             )
         )
 
@@ -257,43 +257,45 @@ class Books(RuleBasedStateMachine):
         self.expired: list[str] = []
         self.ends: dict[str, int] = {}
         self.lost: set[str] = set()
-        self.asked: list[Question] = []
-        self.answers: list[tuple[Question, Budget]] = []
-        self.sent: list[list[Waiting]] = []
+        self.asked: list[BalanceQuery] = []
+        self.answers: list[tuple[BalanceQuery, Budget]] = []
+        self.sent: list[list[OutboxEntry]] = []
         self.numbers = iter(range(1, sys.maxsize))
         self.generation = self._generation()
 
     @initialize(wishes_of=st.tuples(*(wishes for _ in USERS)))
-    def some_requests_are_under_way(self, wishes_of: tuple[list[Wish], ...]) -> None:
+    def some_requests_are_under_way(self, wishes_of: tuple[list[Ask], ...]) -> None:
         for user, theirs in zip(USERS, wishes_of, strict=True):
             self.reserve_after_an_answer(user, theirs)
 
     # --- requests
 
     @rule(user=people, wishes=wishes)
-    def reserve_after_an_answer(self, user: str, wishes: list[Wish]) -> None:
+    def reserve_after_an_answer(self, user: str, wishes: list[Ask]) -> None:
         self._ask_and_answer(user)
         self.reserve(user, wishes, twice=False)
 
     @rule(user=people, wishes=wishes, twice=st.booleans())
-    def reserve(self, user: str, wishes: list[Wish], twice: bool) -> None:
+    def reserve(self, user: str, wishes: list[Ask], twice: bool) -> None:
         for most, percent in wishes:
             request_id = f"request-{next(self.numbers)}"
-            least = most * percent // 100
-            expected = self._verdict(user, most, least)
+            min_cost = most * percent // 100
+            expected = self._verdict(user, most, min_cost)
             for _ in range(1 + twice):  # the answer to the first was lost
-                reply = self._reserve(request_id, user, most, least)
+                reply = self._reserve(request_id, user, most, min_cost)
                 assert (reply.verdict, reply.amount) == expected
             if reply.verdict == Verdict.GRANTED:
                 granted = reservation(user, reply.amount)
                 for known in (self.reservations, self.under_way, self.held):
                     known[request_id] = granted
 
-    def _reserve(self, request_id: str, user: str, most: int, least: int) -> Reply:
-        # Without `asked`, a slow machine would be told other things than a fast one.
-        return self.valkey.reserve(request_id, user=user, most=most, least=least, asked=True)
+    def _reserve(self, request_id: str, user: str, most: int, min_cost: int) -> ReserveResult:
+        # Without `refreshed`, a slow machine would be told other things than a fast one.
+        return self.valkey.reserve(
+            request_id, user=user, max_cost=most, min_cost=min_cost, refreshed=True
+        )
 
-    def _verdict(self, user: str, most: int, least: int) -> tuple[Verdict, int]:
+    def _verdict(self, user: str, most: int, min_cost: int) -> tuple[Verdict, int]:
         budget = self.valkey.budget(user)
         if "allowance" not in budget:
             return Verdict.UNKNOWN, 0
@@ -304,9 +306,9 @@ class Books(RuleBasedStateMachine):
             return Verdict.REFUSED, 0
         left = budget["allowance"] - budget.get("spent", 0)
         free = left - budget.get("reserved", 0)
-        if free >= least:
+        if free >= min_cost:
             return Verdict.GRANTED, min(most, free)
-        return (Verdict.BUSY if left >= least else Verdict.SPENT), 0
+        return (Verdict.BUSY if left >= min_cost else Verdict.SPENT), 0
 
     @precondition(lambda self: bool(self.under_way))
     @rule(pick=picks, percent=percents)
@@ -411,7 +413,7 @@ class Books(RuleBasedStateMachine):
     def _ask_and_answer(self, user: str) -> None:
         self._answer(self.valkey.ask(user), self.billing.check(user))
 
-    def _answer(self, question: Question, said: Budget) -> None:
+    def _answer(self, question: BalanceQuery, said: Budget) -> None:
         self.valkey.run(
             self.ledger.answer(
                 question,
@@ -611,7 +613,7 @@ def test_large_amounts_keep_every_digit(
 ) -> None:
     server.redis.flushall()
     server.answer(user, remaining=amount)
-    reply = server.reserve("one", user=user, most=LARGEST, least=1)
+    reply = server.reserve("one", user=user, max_cost=LARGEST, min_cost=1)
     assert (reply.amount, reply.reserved, reply.total) == (amount, 0, amount)
     assert server.budget(user)["reserved"] == amount
     if swept:
@@ -626,7 +628,7 @@ def test_large_amounts_keep_every_digit(
 
 def test_a_sweep_says_what_it_knows_of_a_request(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
-    valkey.reserve("one", most=60)
+    valkey.reserve("one", max_cost=60)
     valkey.expire("one")
     before = int(time.time() * 1000)
     valkey.run(valkey.ledger.sweep())
@@ -649,8 +651,8 @@ def test_a_sweep_says_what_it_knows_of_a_request(valkey: Valkey) -> None:
 
 def test_a_repeated_reservation_is_one(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
-    first = valkey.reserve("one", most=60)
-    second = valkey.reserve("one", most=60)
+    first = valkey.reserve("one", max_cost=60)
+    second = valkey.reserve("one", max_cost=60)
     assert first.verdict == second.verdict == Verdict.GRANTED
     assert first.amount == second.amount == 60
     assert valkey.budget(ANN)["reserved"] == 60
@@ -661,17 +663,17 @@ def test_a_reservation_that_nobody_waits_for_is_none(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     valkey.answer(ANN, remaining=100)
-    valkey.reserve("lost", most=60)
+    valkey.reserve("lost", max_cost=60)
     monkeypatch.setattr("gateway.ledger.RESERVE_SECONDS", -1)
     for each in ("lost", "late"):
-        assert valkey.reserve(each, most=10).verdict == Verdict.LATE
+        assert valkey.reserve(each, max_cost=10).verdict == Verdict.LATE
         assert valkey.budget(ANN)["reserved"] == 0
 
 
 def test_a_request_that_costs_nothing_ends(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
     for each in ("settled", "swept"):
-        assert valkey.reserve(each, most=0).verdict == Verdict.GRANTED
+        assert valkey.reserve(each, max_cost=0).verdict == Verdict.GRANTED
     valkey.run(valkey.ledger.settle([event("settled", ANN, 0)]))
     valkey.expire("swept")
     valkey.run(valkey.ledger.sweep())
@@ -687,7 +689,7 @@ def test_an_answer_to_a_ledger_that_was_emptied_is_dropped(valkey: Valkey) -> No
         if generation:
             valkey.run(valkey.ledger.generation(generation))
         valkey.run(valkey.ledger.answer(question, remaining=100, total=100, words=""))
-        assert valkey.reserve("one", most=1).verdict == Verdict.UNKNOWN
+        assert valkey.reserve("one", max_cost=1).verdict == Verdict.UNKNOWN
 
 
 def test_what_is_delivered_during_a_question_counts_once(valkey: Valkey) -> None:
@@ -697,41 +699,41 @@ def test_what_is_delivered_during_a_question_counts_once(valkey: Valkey) -> None
     for _ in range(2):  # the answer to the first was lost
         valkey.run(valkey.ledger.delivered(OUTBOX, waiting))
     valkey.run(valkey.ledger.answer(question, remaining=100, total=100, words=""))
-    assert valkey.reserve("two", most=100, least=1).amount == 90
+    assert valkey.reserve("two", max_cost=100, min_cost=1).amount == 90
     valkey.run(valkey.ledger.settle([event("two", ANN, 0)]))
     valkey.answer(ANN, remaining=90)
-    assert valkey.reserve("three", most=100, least=1).amount == 90
+    assert valkey.reserve("three", max_cost=100, min_cost=1).amount == 90
 
 
 def test_a_person_learns_whether_it_helps_to_wait(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
-    valkey.reserve("one", most=60)
-    assert valkey.reserve("two", most=60).verdict == Verdict.BUSY
-    assert valkey.reserve("three", most=101).verdict == Verdict.SPENT
+    valkey.reserve("one", max_cost=60)
+    assert valkey.reserve("two", max_cost=60).verdict == Verdict.BUSY
+    assert valkey.reserve("three", max_cost=101).verdict == Verdict.SPENT
     valkey.run(valkey.ledger.settle([event("one", ANN, 60)]))
-    reply = valkey.reserve("four", most=60)
+    reply = valkey.reserve("four", max_cost=60)
     assert (reply.verdict, reply.amount, reply.left) == (Verdict.SPENT, 0, 40)
-    assert valkey.reserve("five", most=60, least=40).amount == 40
+    assert valkey.reserve("five", max_cost=60, min_cost=40).amount == 40
 
 
 def test_it_is_asked_again_before_anybody_is_refused(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
-    assert valkey.reserve("one", most=101, least=50).amount == 100
+    assert valkey.reserve("one", max_cost=101, min_cost=50).amount == 100
     valkey.run(valkey.ledger.settle([event("one", ANN, 10)]))
     valkey.age(ANN, 1001)
-    assert valkey.reserve("two", most=91, least=50).verdict == Verdict.ASK
-    assert valkey.reserve("two", most=90).amount == 90
-    assert valkey.reserve("three", most=1).verdict == Verdict.ASK
-    assert valkey.reserve("three", most=1, asked=True).verdict == Verdict.BUSY
+    assert valkey.reserve("two", max_cost=91, min_cost=50).verdict == Verdict.ASK
+    assert valkey.reserve("two", max_cost=90).amount == 90
+    assert valkey.reserve("three", max_cost=1).verdict == Verdict.ASK
+    assert valkey.reserve("three", max_cost=1, refreshed=True).verdict == Verdict.BUSY
 
 
 def test_a_refusal_is_asked_about_again_too(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100, words="You are blocked.")
-    reply = valkey.reserve("one", most=0)
+    reply = valkey.reserve("one", max_cost=0)
     assert (reply.verdict, reply.words) == (Verdict.REFUSED, "You are blocked.")
     valkey.age(ANN, 1001)
-    assert valkey.reserve("one", most=0).verdict == Verdict.ASK
-    assert valkey.reserve("one", most=0, asked=True).verdict == Verdict.REFUSED
+    assert valkey.reserve("one", max_cost=0).verdict == Verdict.ASK
+    assert valkey.reserve("one", max_cost=0, refreshed=True).verdict == Verdict.REFUSED
 
 
 @pytest.mark.parametrize(("answer", "verdict"), [
@@ -744,26 +746,26 @@ def test_a_refusal_is_asked_about_again_too(valkey: Valkey) -> None:
 def test_what_costs_nothing_needs_no_budget_but_a_payer(
     valkey: Valkey, answer: dict[str, Any], verdict: Verdict
 ) -> None:
-    assert valkey.reserve("one", most=0).verdict == Verdict.UNKNOWN
+    assert valkey.reserve("one", max_cost=0).verdict == Verdict.UNKNOWN
     valkey.answer(ANN, **answer)
-    assert valkey.reserve("one", most=0).verdict == verdict
+    assert valkey.reserve("one", max_cost=0).verdict == verdict
     valkey.age(ANN, 1001)
     again = Verdict.ASK if verdict == Verdict.REFUSED else verdict
-    assert valkey.reserve("two", most=0).verdict == again
-    assert valkey.reserve("paid", most=1).verdict in (Verdict.ASK, Verdict.GRANTED)
+    assert valkey.reserve("two", max_cost=0).verdict == again
+    assert valkey.reserve("paid", max_cost=1).verdict in (Verdict.ASK, Verdict.GRANTED)
 
 
 def test_a_free_request_does_not_wait_for_those_under_way(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
-    valkey.reserve("one", most=100)
-    assert valkey.reserve("two", most=1).verdict == Verdict.BUSY
-    assert valkey.reserve("free", most=0).verdict == Verdict.GRANTED
+    valkey.reserve("one", max_cost=100)
+    assert valkey.reserve("two", max_cost=1).verdict == Verdict.BUSY
+    assert valkey.reserve("free", max_cost=0).verdict == Verdict.GRANTED
 
 
 def test_a_reply_names_the_currency(valkey: Valkey) -> None:
-    assert valkey.reserve("one", most=1).currency == ""
+    assert valkey.reserve("one", max_cost=1).currency == ""
     valkey.answer(ANN, remaining=100)
-    assert valkey.reserve("one", most=1).currency == "EUR"
+    assert valkey.reserve("one", max_cost=1).currency == "EUR"
 
 
 # --- A payer who has another key now
@@ -776,10 +778,10 @@ def test_what_is_on_its_way_under_the_former_key_is_not_spent_again(valkey: Valk
     waiting = valkey.run(valkey.ledger.waiting(OUTBOX, 10))
     valkey.run(valkey.ledger.delivered(OUTBOX, waiting))
     valkey.run(valkey.ledger.settle([event("waiting", ANN, 20)]))
-    valkey.reserve("under way", most=30)
+    valkey.reserve("under way", max_cost=30)
 
     valkey.answer("sub", remaining=90, former_key=ANN)
-    assert valkey.reserve("all", user="sub", most=1000, least=1).amount == 40
+    assert valkey.reserve("all", user="sub", max_cost=1000, min_cost=1).amount == 40
     valkey.run(valkey.ledger.settle([event("all", "sub", 0)]))
 
     # It arrives as what it was, and is then in the answer.
@@ -788,17 +790,17 @@ def test_what_is_on_its_way_under_the_former_key_is_not_spent_again(valkey: Valk
     assert [each.event.user for each in waiting] == [ANN, "sub", ANN]
     valkey.run(valkey.ledger.delivered(OUTBOX, waiting))
     valkey.answer("sub", remaining=45, former_key=ANN)
-    assert valkey.reserve("rest", user="sub", most=1000, least=1).amount == 45
+    assert valkey.reserve("rest", user="sub", max_cost=1000, min_cost=1).amount == 45
 
 
 def test_a_former_key_that_nobody_had_changes_nothing(valkey: Valkey) -> None:
     valkey.answer("sub", remaining=90, former_key="nobody@example.com")
-    assert valkey.reserve("all", user="sub", most=1000, least=1).amount == 90
+    assert valkey.reserve("all", user="sub", max_cost=1000, min_cost=1).amount == 90
 
 
 def test_what_an_earlier_version_wrote_is_swept_and_delivered(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
-    valkey.reserve("under way", most=30)
+    valkey.reserve("under way", max_cost=30)
     record = json.loads(valkey.redis.hget(RESERVATIONS, "under way"))
     del record["user_id"], record["subject"]
     valkey.redis.hset(RESERVATIONS, "under way", json.dumps(record))
@@ -820,7 +822,7 @@ def test_a_sweep_knows_the_payer_at_the_billing_api(valkey: Valkey) -> None:
     held = replace(reservation(ANN), user_id="Ann@Example.com", subject="sub")
     valkey.run(
         valkey.ledger.reserve(
-            "one", held, most=30, least=30, oldest_seconds=OLDEST_SECONDS, asked=False
+            "one", held, max_cost=30, min_cost=30, oldest_seconds=OLDEST_SECONDS, refreshed=False
         )
     )
     valkey.expire("one")
@@ -840,10 +842,10 @@ def test_400_at_once_wait_for_a_connection(valkey: Valkey) -> None:
         reply = await valkey.ledger.reserve(
             f"request-{number}",
             reservation(ANN),
-            most=1,
-            least=1,
+            max_cost=1,
+            min_cost=1,
             oldest_seconds=OLDEST_SECONDS,
-            asked=True,
+            refreshed=True,
         )
         return reply.verdict
 
@@ -856,13 +858,13 @@ def test_400_at_once_wait_for_a_connection(valkey: Valkey) -> None:
 
 
 def test_nothing_is_granted_from_a_budget_that_is_too_old(valkey: Valkey) -> None:
-    assert valkey.reserve("one", most=1).verdict == Verdict.UNKNOWN
+    assert valkey.reserve("one", max_cost=1).verdict == Verdict.UNKNOWN
     valkey.answer(ANN, remaining=100)
     valkey.age(ANN, OLDEST_SECONDS * 1000 - 5000)
-    assert valkey.reserve("one", most=1).verdict == Verdict.GRANTED
+    assert valkey.reserve("one", max_cost=1).verdict == Verdict.GRANTED
     valkey.age(ANN, 5001)
-    assert valkey.reserve("two", most=1).verdict == Verdict.STALE
-    assert valkey.reserve("two", most=1, asked=True).verdict == Verdict.STALE
+    assert valkey.reserve("two", max_cost=1).verdict == Verdict.STALE
+    assert valkey.reserve("two", max_cost=1, refreshed=True).verdict == Verdict.STALE
 
 
 def test_what_the_billing_api_does_not_take_stays_spent(valkey: Valkey) -> None:
@@ -883,7 +885,7 @@ def test_what_the_billing_api_does_not_take_stays_spent(valkey: Valkey) -> None:
 def test_a_valkey_that_lost_the_functions_gets_them_again(valkey: Valkey) -> None:
     valkey.answer(ANN, remaining=100)
     valkey.redis.function_flush()
-    assert valkey.reserve("one", most=1).verdict == Verdict.GRANTED
+    assert valkey.reserve("one", max_cost=1).verdict == Verdict.GRANTED
     valkey.redis.function_flush()
     sent = [event(each, ANN, 1) for each in ("one", "two")]
     valkey.run(valkey.ledger.settle(sent))
@@ -913,7 +915,7 @@ def _fill(valkey: Valkey) -> int:
     """Reserve until there is no memory: how often it went well."""
     for number in range(10_000):
         try:
-            valkey.reserve(f"fill-{number}", most=1)
+            valkey.reserve(f"fill-{number}", max_cost=1)
         except OutOfMemoryError:
             return number
     raise AssertionError("the memory is never full")
@@ -943,7 +945,7 @@ def test_a_cache_that_fills_the_memory_is_no_full_redis(
 
 def test_what_has_begun_ends_without_memory(valkey: Valkey, limited: Callable[[], None]) -> None:
     for each in ("renewed", "settled", "swept"):
-        valkey.reserve(each, most=10)
+        valkey.reserve(each, max_cost=10)
     generation = valkey.run(valkey.ledger.generation("a new one"))
     valkey.expire("renewed")
     valkey.expire("swept")

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.billing import Billing
-from gateway.bookkeeper import Bookkeeper, Wish
+from gateway.bookkeeper import Bookkeeper, ReservationRequest
 from gateway.budgets import Budgets
 from gateway.ledger import OUTBOX, Event, Ledger, Reservation, Verdict
-from gateway.sender import deliver
+from gateway.outbox_worker import deliver
 from gateway.settings import Settings
 from money.nanos import to_wire
 from tests.billing.client import BillingProcess
@@ -57,17 +57,21 @@ async def gateway(
     await ledger.close()
 
 
-def wish(number: int, user: str) -> Wish:
+def wish(number: int, user: str) -> ReservationRequest:
     held = Reservation(user=user, user_id=user, model="m", tokens_in=1, tokens_out=1, at=0)
-    return Wish(request_id=f"{user}-{number}", reservation=held, most=COST, least=COST)
+    return ReservationRequest(
+        request_id=f"{user}-{number}", reservation=held, max_cost=COST, min_cost=COST
+    )
 
 
-async def ask_for(budgets: Budgets, wishes: list[Wish]) -> list[tuple[Wish, Verdict]]:
+async def ask_for(
+    budgets: Budgets, wishes: list[ReservationRequest]
+) -> list[tuple[ReservationRequest, Verdict]]:
     replies = await asyncio.gather(*(budgets.reserve(each) for each in wishes))
     return [(each, reply.verdict) for each, reply in zip(wishes, replies, strict=True)]
 
 
-def ended(wish: Wish, user: str) -> Event:
+def ended(wish: ReservationRequest, user: str) -> Event:
     return Event(
         request_id=wish.request_id,
         user=user,
@@ -122,7 +126,7 @@ def test_what_was_spent_under_the_other_name_counts_after_a_restart(
 ) -> None:
     """As before the service said that the two are one."""
     valkey.answer(ADDRESS, remaining=BUDGET)
-    valkey.reserve("under way", user=ADDRESS, most=300)
+    valkey.reserve("under way", user=ADDRESS, max_cost=300)
 
     async def spend() -> Counter[Verdict]:
         async with gateway(valkey, billing) as (budgets, _, _):

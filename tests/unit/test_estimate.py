@@ -190,7 +190,7 @@ def test_a_prediction_is_set_aside_as_an_answer_too() -> None:
     plain = bound(GPT_4O_MINI, chat("Hello"))
     assert estimate.tokens_in > 5000
     words = estimate.tokens_in * estimate.price.output
-    assert estimate.most - plain.most == (
+    assert estimate.max_cost - plain.max_cost == (
         words + (estimate.tokens_in - plain.tokens_in) * estimate.price.input
     )
 
@@ -265,8 +265,8 @@ def test_fifty_images_are_never_billed_above_what_was_set_aside() -> None:
     """Each is as the provider counts it; the budget of the fault would hold one."""
     body = chat({"type": "text", "text": "What is it?"}, image("iVBORw0KGgo="))
     estimate = bound(GPT_4O_MINI, body)
-    assert estimate.most >= 25_501 * 150
-    assert estimate.least <= 6_200_000
+    assert estimate.max_cost >= 25_501 * 150
+    assert estimate.min_cost <= 6_200_000
 
 
 def test_an_image_of_no_kind_that_gemini_may_fetch_is_as_long_as_the_window() -> None:
@@ -312,7 +312,7 @@ def test_no_size_counts_more_than_an_unknown_one(width: int, height: int) -> Non
 def test_an_answer_is_not_shorter_than_its_thoughts(info: Json, more: Json, tokens: int) -> None:
     body = {**chat("hi"), "max_tokens": 100_000, **more}
     estimate = bound(info, body)
-    assert estimate.least == estimate.price.of(estimate.tokens_in, tokens)
+    assert estimate.min_cost == estimate.price.of(estimate.tokens_in, tokens)
 
 
 def test_a_limit_is_never_lowered_below_the_thoughts() -> None:
@@ -320,8 +320,8 @@ def test_a_limit_is_never_lowered_below_the_thoughts() -> None:
     thinking = {"type": "enabled", "budget_tokens": 8000}
     body = {**chat("hi"), "max_tokens": 16_000, "thinking": thinking}
     estimate = bound(CLAUDE, body)
-    assert estimate.least > 46_000_000  # nanos that were left when it was refused by the provider
-    limit = limit_answer("acompletion", body, estimate, estimate.least)
+    assert estimate.min_cost > 46_000_000  # what was left when it was refused
+    limit = limit_answer("acompletion", body, estimate, estimate.min_cost)
     assert body["max_tokens"] == limit == 8000 + SHORTEST_THOUGHT_ANSWER
 
 
@@ -329,9 +329,9 @@ def test_only_an_answer_that_is_shorter_for_want_of_money_is_said_to_be() -> Non
     unlimited: Json = {**GPT_4O_MINI, "max_output_tokens": None}
     body = chat("hi", max_tokens=None)
     estimate = bound(unlimited, body)
-    assert limit_answer("acompletion", body, estimate, estimate.most) is None
+    assert limit_answer("acompletion", body, estimate, estimate.max_cost) is None
     assert body["max_tokens"] == 4096
-    assert limit_answer("acompletion", body, estimate, estimate.least) == SHORTEST_ANSWER
+    assert limit_answer("acompletion", body, estimate, estimate.min_cost) == SHORTEST_ANSWER
 
 
 # --- Anything at all
@@ -376,9 +376,9 @@ def test_whatever_is_let_through_has_bounds(route: str, data: st.DataObject) -> 
     except RequestError:
         return
     estimate = bound(CLAUDE, checked, call_type)
-    assert 0 <= estimate.least <= estimate.most
+    assert 0 <= estimate.min_cost <= estimate.max_cost
     assert estimate.tokens_in >= len(str(checked[name]).split())
-    limit_answer(call_type, checked, estimate, estimate.least)
+    limit_answer(call_type, checked, estimate, estimate.min_cost)
 
 
 PLAIN = st.text(st.characters(codec="utf-8"), max_size=300)

@@ -15,7 +15,7 @@ from cli.environment import ROOT
 from components.services.gateway_config import gateway_config
 from gateway.health import ledger_state
 from gateway.ledger import Ledger
-from gateway.sender import connect
+from gateway.outbox_worker import connect
 from tests.e2e.project import free_ports
 from tests.unit.conftest import ACME, load_acme
 
@@ -69,7 +69,7 @@ def test_the_sender_runs_its_own_code_wherever_it_is_started(tmp_path: Path) -> 
     log = tmp_path / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gateway.sender"],
+            [sys.executable, "-P", "-m", "gateway.outbox_worker"],
             cwd=elsewhere,
             env=environment,
             stderr=output,

@@ -212,7 +212,7 @@ def test_before_it_serves_the_log_says_everything(written: Written) -> None:
 
 
 def test_our_own_records_keep_their_words(written: Written) -> None:
-    logging.getLogger("gateway.reach").warning("the Billing API %s", "answers")
+    logging.getLogger("gateway.billing_health").warning("the Billing API %s", "answers")
     (line,) = written.lines
     assert (line["event"], line["message"]) == ("warning", "the Billing API answers")
 

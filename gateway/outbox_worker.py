@@ -1,4 +1,4 @@
-"""The process beside LiteLLM that tells the Billing API what was used: `python -m gateway.sender`.
+"""Tells the Billing API what was used: a process beside LiteLLM.
 
 It also settles requests whose end nobody will see any more. It keeps nothing in memory that is
 not in Redis, so it may be killed at any moment.
@@ -27,7 +27,7 @@ GATHER_SECONDS = 0.25
 SWEEP_SECONDS = 5.0
 REFUSED_SECONDS = 300.0
 
-log = logging.getLogger("gateway.sender")
+log = logging.getLogger("gateway.outbox_worker")
 
 
 def connect() -> Ledger:

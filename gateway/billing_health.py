@@ -1,4 +1,4 @@
-"""Whether the Billing API is within reach, asked when somebody wants to know."""
+"""Whether the Billing API answers, asked when somebody wants to know."""
 
 import logging
 import time
@@ -11,10 +11,10 @@ PAUSE_SECONDS = 5
 
 _ANSWERS = "answers"
 
-log = logging.getLogger("gateway.reach")
+log = logging.getLogger("gateway.billing_health")
 
 
-class Reach:
+class BillingHealth:
     """What is known of the Billing API, as the one who pays for nobody in particular asks it."""
 
     def __init__(self, billing: Billing, account: str, *, grace_seconds: int) -> None:
@@ -25,7 +25,7 @@ class Reach:
         self._answered_at = -float(grace_seconds)
         self._words = ""
 
-    async def words(self) -> str:
+    async def status(self) -> str:
         """That it answers, or why not."""
         now = time.monotonic()
         if now - self._asked_at >= PAUSE_SECONDS:
@@ -37,7 +37,7 @@ class Reach:
         return self._words
 
     @property
-    def lasts(self) -> bool:
+    def within_grace(self) -> bool:
         """Whether budgets are known: it answers, or did so within the grace."""
         return time.monotonic() - self._answered_at < self._grace_seconds
 
