@@ -1,15 +1,15 @@
 """What the core's processes are told, from its file."""
 
 from core.model import Budget, Core, CoreTenant, Person
-from core.services import settings as told
+from core.services import settings as runtime
 from schema.types import base_url
 
 POCKETBASE = "http://pocketbase:8090"
 
 
-def settings(core: Core) -> told.Settings:
+def settings(core: Core) -> runtime.Settings:
     """What `core.services.settings` reads."""
-    return told.Settings(
+    return runtime.Settings(
         name=core.name,
         public_url=core.public_url,
         internal_url=f"http://pocketbase-core:{core.identity.port}",
@@ -21,12 +21,12 @@ def settings(core: Core) -> told.Settings:
     )
 
 
-def _usd_rate(core: Core) -> told.UsdRate | None:
-    return told.UsdRate(**core.usd_rate.model_dump()) if core.usd_rate else None
+def _usd_rate(core: Core) -> runtime.UsdRate | None:
+    return runtime.UsdRate(**core.usd_rate.model_dump()) if core.usd_rate else None
 
 
-def _tenant(tenant: CoreTenant) -> told.Tenant:
-    return told.Tenant(
+def _tenant(tenant: CoreTenant) -> runtime.Tenant:
+    return runtime.Tenant(
         slug=tenant.slug,
         name=tenant.name,
         chat_url=base_url(tenant.chat_url) if tenant.chat_url else "",
@@ -35,8 +35,8 @@ def _tenant(tenant: CoreTenant) -> told.Tenant:
     )
 
 
-def _person(person: Person) -> told.Person:
-    return told.Person(
+def _person(person: Person) -> runtime.Person:
+    return runtime.Person(
         email=person.email,
         name=person.name,
         role=person.role.value,
@@ -44,7 +44,7 @@ def _person(person: Person) -> told.Person:
     )
 
 
-def _budget(budget: Budget | None) -> told.Budget | None:
+def _budget(budget: Budget | None) -> runtime.Budget | None:
     if budget is None:
         return None
-    return told.Budget(amount=f"{budget.amount:f}", period=budget.period.value)
+    return runtime.Budget(amount=f"{budget.amount:f}", period=budget.period.value)

@@ -13,21 +13,21 @@ SUPERUSER = "services@core.internal"
 """Whom the processes are at PocketBase."""
 
 
-class _Told(BaseModel):
+class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_Model = TypeVar("_Model", bound=_Told)
+_Model = TypeVar("_Model", bound=_Settings)
 
 
-class Budget(_Told):
+class Budget(_Settings):
     """An amount in the core's currency, as a decimal with at most nine places."""
 
     amount: str
     period: Literal["month", "never"]
 
 
-class Person(_Told):
+class Person(_Settings):
     """Somebody who exists from the start; what becomes of them later is kept."""
 
     email: str
@@ -36,7 +36,7 @@ class Person(_Told):
     budget: Budget | None
 
 
-class Tenant(_Told):
+class Tenant(_Settings):
     """A tenant, as it is known to its people.
 
     Attributes:
@@ -51,14 +51,14 @@ class Tenant(_Told):
     people: tuple[Person, ...]
 
 
-class UsdRate(_Told):
+class UsdRate(_Settings):
     """What a US dollar is in the core's currency, and the day of that rate."""
 
     rate: Decimal
     as_of: date
 
 
-class Settings(_Told):
+class Settings(_Settings):
     """What differs between cores.
 
     Attributes:
@@ -78,7 +78,7 @@ class Settings(_Told):
     tenants: tuple[Tenant, ...]
 
 
-class BillingSecrets(_Told):
+class BillingSecrets(_Settings):
     """Secrets of the Billing API: keys by tenant, first passwords by e-mail.
 
     Attributes:
@@ -94,7 +94,7 @@ class BillingSecrets(_Told):
     long_first_passwords: dict[str, str] = {}
 
 
-class IdentitySecrets(_Told):
+class IdentitySecrets(_Settings):
     """Secrets of identity and portal.
 
     Attributes:

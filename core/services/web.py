@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Scope
 from asgi.body_limit import BodyLimit
 from core.services.credentials import Credentials
 from core.services.forms import ForgedFormError, RepeatedFieldError
-from core.services.identity import exchange
 from core.services.identity import routes as identity
+from core.services.identity import token_endpoint
 from core.services.language import texts_for
 from core.services.middleware import FOR_PROGRAMS, PolicyMiddleware
 from core.services.pages import PageError, page
@@ -37,7 +37,7 @@ def create() -> ASGIApp:
     app.get("/health")(_health)
     app.include_router(identity.router)
     app.include_router(portal.router)
-    app.exception_handler(exchange.OAuthError)(exchange.explain)
+    app.exception_handler(token_endpoint.OAuthError)(token_endpoint.explain)
     app.exception_handler(PageError)(_explain)
     app.exception_handler(ForgedFormError)(_forged)
     app.exception_handler(RepeatedFieldError)(_bad_request)

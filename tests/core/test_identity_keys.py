@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import OctKey
 
-from core.services.identity.keys import SIGNING_SECONDS, TOKEN_SECONDS
+from core.services.identity.signing_keys import SIGNING_SECONDS, TOKEN_SECONDS
 from core.services.settings import IdentitySecrets
 from tests.core.chat import Claims
 from tests.core.identity import Identity, Visitor, running

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 from core.services.identity.sessions import Person
 from core.services.language import LANGUAGES
 from core.services.pocketbase import NotFoundError, PocketBase, RefusedError
-from core.services.portal.desk import Desk
+from core.services.portal.data import PortalData
 from core.services.portal.formats import LARGEST_BUDGET, Formats
 from core.services.portal.month import Month
 from core.services.portal.usage import COLOURS
@@ -437,18 +437,18 @@ def test_pocketbase_itself_decides_who_sees_and_does_what(
 
     async def try_all() -> None:
         async with PocketBase(pocketbase.url, pocketbase.password) as client:
-            desk = await Desk.of(client, person)
-            assert (await desk.tenant_usage(month)).parts == {}
-            assert await desk.usage_by_user(month) == {}
-            assert set(await desk.balances()) == {ben["id"]}
-            assert set(await desk.contacts()) == {ben["id"]}
-            logged = [record["user"] async for part in desk.log(month, None) for record in part]
+            data = await PortalData.of(client, person)
+            assert (await data.tenant_usage(month)).parts == {}
+            assert await data.usage_by_user(month) == {}
+            assert set(await data.balances()) == {ben["id"]}
+            assert set(await data.contacts()) == {ben["id"]}
+            logged = [record["user"] async for part in data.log(month, None) for record in part]
             assert logged == [ben["id"]]
             for user in (acme.account, "somebody-new"):
                 with pytest.raises((NotFoundError, RefusedError)):
-                    await desk.set_budget(user, NANOS, "month")
+                    await data.set_budget(user, NANOS, "month")
             with pytest.raises((NotFoundError, RefusedError)):
-                await desk.set_budget(ben["id"], 99 * NANOS, "month")
+                await data.set_budget(ben["id"], 99 * NANOS, "month")
 
     with ThreadPoolExecutor(1) as pool:  # in this thread runs the browser's loop
         pool.submit(asyncio.run, try_all()).result()

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi.body_limit import BodyLimit
-from core.services.billing import backups, budgets, keys, provisioning
+from core.services.billing import api_auth, backups, budgets, provisioning
 from core.services.billing.contract import (
     ApiError,
     check_currency,
@@ -71,7 +71,9 @@ class BodyLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request as ASGI has it."""
-        known = scope["type"] == "http" and keys.is_known(Headers(scope=scope).get("x-api-key", ""))
+        known = scope["type"] == "http" and api_auth.is_known(
+            Headers(scope=scope).get("x-api-key", "")
+        )
         await (self._known if known else self._strangers)(scope, receive, send)
 
 
@@ -101,9 +103,9 @@ async def health(request: Request) -> Response:
 @router.post("/api/check-budget")
 async def check_budget(request: Request) -> Response:
     """What a person may still spend."""
-    tenant = await keys.tenant_of(request)
+    tenant = await api_auth.tenant_of(request)
     asked = check_in(await request.body())
-    keys.check_tenants(tenant, {asked.tenant_id})
+    api_auth.check_tenants(tenant, {asked.tenant_id})
     check_currency(settings().currency, [asked])
     status, answer = await budgets.check(request.app.state.pocketbase, asked)
     return JSONResponse(answer, status)
@@ -112,10 +114,10 @@ async def check_budget(request: Request) -> Response:
 @router.post("/api/log-usage")
 async def log_usage(request: Request) -> Response:
     """What was used."""
-    tenant = await keys.tenant_of(request)
+    tenant = await api_auth.tenant_of(request)
     given = usage_in(await request.body())
     events = given if isinstance(given, list) else [given]
-    keys.check_tenants(tenant, {event.tenant_id for event in events})
+    api_auth.check_tenants(tenant, {event.tenant_id for event in events})
     check_currency(settings().currency, events)
     return JSONResponse(await request.app.state.usage_log.add(given))
 

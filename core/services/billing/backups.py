@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from core.services.billing.keys import check_operator
+from core.services.billing.api_auth import check_operator
 from core.services.billing.provisioning import PROBLEMS, Database
 
 router = APIRouter(

@@ -59,7 +59,7 @@ Currency: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Moment: TypeAlias = Annotated[str, Field(pattern=_MOMENT), AfterValidator(_for_pocketbase)]
 
 
-class _Asked(BaseModel):
+class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     tenant_id: Text = Field(serialization_alias="tenant")
@@ -75,13 +75,13 @@ class _Asked(BaseModel):
         return not self.model_fields_set.isdisjoint({"user_subject", "currency"})
 
 
-class Check(_Asked):
+class Check(_Request):
     """Whose budget is asked for."""
 
     cost_estimate: Amount
 
 
-class Event(_Asked):
+class Event(_Request):
     """What was used; it is serialized as our hook in PocketBase reads it."""
 
     request_id: Text = Field(min_length=1, max_length=64)
@@ -107,7 +107,7 @@ class ApiError(Exception):
         self.status = status
 
 
-def check_currency(currency: str, asked: Sequence[_Asked]) -> None:
+def check_currency(currency: str, asked: Sequence[_Request]) -> None:
     """Refuse amounts in another currency than the budgets': they would be counted as if in this.
 
     Raises:

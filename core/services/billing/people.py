@@ -14,11 +14,11 @@ class TakenError(Exception):
     """The e-mail is of somebody of another tenant."""
 
 
-class _Given(BaseModel):
+class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class Budget(_Given):
+class Budget(_Input):
     """What may be spent, in the currency of the core."""
 
     amount: Amount = Field(examples=["12.50"])
@@ -32,7 +32,7 @@ class Budget(_Given):
         return {"amount": from_wire(self.amount), "period": self.period}
 
 
-class Tenant(_Given):
+class Tenant(_Input):
     """A tenant."""
 
     name: str = Field(min_length=1, description="Shown to its people")
@@ -41,7 +41,7 @@ class Tenant(_Given):
     )
 
 
-class Person(_Given):
+class Person(_Input):
     """Somebody who can log in."""
 
     name: str = Field(min_length=1)

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.services.billing import owners, payers, people
+from core.services.billing.api_auth import check_operator
 from core.services.billing.budgets import Balance
 from core.services.billing.contract import ApiError
-from core.services.billing.keys import check_operator
 from core.services.billing.people import Budget, Person, Tenant
 from core.services.pocketbase import PocketBase, Record, RefusedError
 from money.nanos import to_wire
@@ -25,7 +25,7 @@ class Problem(BaseModel):
     message: str
 
 
-class TenantAsIs(Tenant):
+class TenantRead(Tenant):
     """A tenant as it is now."""
 
     slug: str
@@ -119,21 +119,21 @@ KnownTenant: TypeAlias = Annotated[Record, Depends(_tenant)]
 
 
 @router.get("")
-async def get_tenants(pocketbase: Database) -> list[TenantAsIs]:
+async def get_tenants(pocketbase: Database) -> list[TenantRead]:
     """All tenants."""
-    return [_tenant_as_is(record) for record in await pocketbase.list_all("tenants")]
+    return [_tenant_read(record) for record in await pocketbase.list_all("tenants")]
 
 
 @router.get("/{slug}")
-async def get_tenant(tenant: KnownTenant) -> TenantAsIs:
+async def get_tenant(tenant: KnownTenant) -> TenantRead:
     """A tenant."""
-    return _tenant_as_is(tenant)
+    return _tenant_read(tenant)
 
 
 @router.put("/{slug}")
-async def put_tenant(slug: str, tenant: Tenant, pocketbase: Database) -> TenantAsIs:
+async def put_tenant(slug: str, tenant: Tenant, pocketbase: Database) -> TenantRead:
     """Make or change a tenant. What the core's own file says of it comes back at each start."""
-    return _tenant_as_is(await people.put_tenant(pocketbase, slug, tenant))
+    return _tenant_read(await people.put_tenant(pocketbase, slug, tenant))
 
 
 @router.delete("/{slug}", status_code=204, responses={200: {"model": ErasedTenant}})
@@ -265,11 +265,11 @@ async def _found(
     return record
 
 
-def _tenant_as_is(record: Record) -> TenantAsIs:
+def _tenant_read(record: Record) -> TenantRead:
     period = record["default_period"]
     amount = to_wire(record["default_amount"])
     default = Budget(amount=amount, period=period) if period else None
-    return TenantAsIs(slug=record["slug"], name=record["name"], default_budget=default)
+    return TenantRead(slug=record["slug"], name=record["name"], default_budget=default)
 
 
 def _person_as_is(record: Record) -> PersonAsIs:

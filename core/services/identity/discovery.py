@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 from joserfc.jwk import KeySet
 
 from core.services.identity import authorize
-from core.services.identity.keys import published_keys, signing_key
+from core.services.identity.signing_keys import published_keys, signing_key
 from core.services.identity.tokens import ALGORITHM
 from core.services.language import LANGUAGES
 from core.services.middleware import host

@@ -11,8 +11,8 @@ from joserfc.jwk import KeySet, RSAKey
 
 from core.services.identity.clients import Client
 from core.services.identity.codes import Grant
-from core.services.identity.keys import TOKEN_SECONDS, published_keys, signing_key
 from core.services.identity.sessions import Person
+from core.services.identity.signing_keys import TOKEN_SECONDS, published_keys, signing_key
 from core.services.pocketbase import PocketBase
 from core.services.settings import settings
 

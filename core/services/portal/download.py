@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from core.services.pocketbase import Record
-from core.services.portal.desk import Contacts
+from core.services.portal.data import Contacts
 from core.services.portal.formats import Formats
 from money.nanos import to_wire
 

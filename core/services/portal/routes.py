@@ -15,7 +15,7 @@ from core.services.language import texts_for
 from core.services.pages import PageError, page
 from core.services.pocketbase import NotFoundError, RefusedError
 from core.services.portal import chart
-from core.services.portal.desk import Desk, Period, Subject
+from core.services.portal.data import Period, PortalData, Subject
 from core.services.portal.download import table
 from core.services.portal.formats import LARGEST_BUDGET, Formats
 from core.services.portal.month import Month, choices
@@ -29,26 +29,26 @@ router = APIRouter()
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-async def _desk(request: Request) -> Desk:
-    """The desk of who is signed in; who is not is sent to sign in."""
+async def _data(request: Request) -> PortalData:
+    """The data of whoever is signed in; anybody else is sent to sign in."""
     person = await current_person(request)
     if person is None:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         raise HTTPException(303, headers={"Location": f"/login?{urlencode({'next': here})}"})
-    return await Desk.of(request.app.state.pocketbase, person)
+    return await PortalData.of(request.app.state.pocketbase, person)
 
 
-Mine = Annotated[Desk, Depends(_desk)]
+Mine = Annotated[PortalData, Depends(_data)]
 
 
-def _admins_desk(desk: Mine) -> Desk:
-    """An admin's desk; nobody else has these pages. What is on them, PocketBase decides."""
-    if desk.person.role != "admin":
+def _admins_data(data: Mine) -> PortalData:
+    """An admin's data; nobody else has these pages. What is on them, PocketBase decides."""
+    if data.person.role != "admin":
         raise PageError(404, "not_found")
-    return desk
+    return data
 
 
-Admins = Annotated[Desk, Depends(_admins_desk)]
+Admins = Annotated[PortalData, Depends(_admins_data)]
 
 
 def _month(month: str = "") -> Month:
@@ -68,14 +68,14 @@ Chosen = Annotated[Month, Depends(_month)]
 
 
 @router.get("/")
-async def overview(request: Request, desk: Mine, month: Chosen) -> Response:
+async def overview(request: Request, data: Mine, month: Chosen) -> Response:
     """A person's budget, and what they used of it."""
-    balance, usage = await asyncio.gather(desk.balance(desk.person.id), desk.usage(month))
-    latest = await desk.latest(month) if usage.parts else []
+    balance, usage = await asyncio.gather(data.balance(data.person.id), data.usage(month))
+    latest = await data.latest(month) if usage.parts else []
     return _page(
         request,
         "overview",
-        desk,
+        data,
         balance=balance,
         next_month=Month.now().next.first,
         latest=latest,
@@ -85,36 +85,36 @@ async def overview(request: Request, desk: Mine, month: Chosen) -> Response:
 
 
 @router.get("/chart.svg")
-async def own_chart(request: Request, desk: Mine, month: Chosen, narrow: bool = False) -> Response:
+async def own_chart(request: Request, data: Mine, month: Chosen, narrow: bool = False) -> Response:
     """The chart of a person's own usage."""
-    return _picture(request, await desk.usage(month), narrow=narrow)
+    return _picture(request, await data.usage(month), narrow=narrow)
 
 
 @router.get("/usage.csv")
-async def own_table(request: Request, desk: Mine, month: Chosen) -> Response:
+async def own_table(request: Request, data: Mine, month: Chosen) -> Response:
     """Each request of a person."""
-    return await _download(request, desk, month, desk.person.id, "usage")
+    return await _download(request, data, month, data.person.id, "usage")
 
 
 # --- What a tenant used
 
 
 @router.get("/people")
-async def people(request: Request, desk: Admins, month: Chosen, saved: str = "") -> Response:
+async def people(request: Request, data: Admins, month: Chosen, saved: str = "") -> Response:
     """A tenant's usage, and the budgets of its people and accounts."""
     usage, balances, contacts = await asyncio.gather(
-        desk.tenant_usage(month), desk.balances(), desk.contacts()
+        data.tenant_usage(month), data.balances(), data.contacts()
     )
-    by_user = await desk.usage_by_user(month) if usage.parts else {}
+    by_user = await data.usage_by_user(month) if usage.parts else {}
     users = {*by_user, *balances, *contacts}
-    contacts = await desk.with_former(contacts, users)
+    contacts = await data.with_former(contacts, users)
     everybody = sorted(
         users, key=lambda user: (-by_user.get(user, Sums()).cost, contacts[user].name)
     )
     return _page(
         request,
         "people",
-        desk,
+        data,
         everybody=everybody,
         contacts=contacts,
         balances=balances,
@@ -126,48 +126,48 @@ async def people(request: Request, desk: Admins, month: Chosen, saved: str = "")
 
 @router.get("/people/chart.svg")
 async def tenant_chart(
-    request: Request, desk: Admins, month: Chosen, narrow: bool = False
+    request: Request, data: Admins, month: Chosen, narrow: bool = False
 ) -> Response:
     """The chart of a tenant's usage."""
-    return _picture(request, await desk.tenant_usage(month), narrow=narrow)
+    return _picture(request, await data.tenant_usage(month), narrow=narrow)
 
 
 @router.get("/people/usage.csv")
-async def tenant_table(request: Request, desk: Admins, month: Chosen) -> Response:
+async def tenant_table(request: Request, data: Admins, month: Chosen) -> Response:
     """Each request of a tenant."""
-    return await _download(request, desk, month, None, f"usage-{desk.person.tenant}")
+    return await _download(request, data, month, None, f"usage-{data.person.tenant}")
 
 
 # --- Budgets
 
 
 @router.get("/people/budget")
-async def budget(request: Request, desk: Admins, user: str) -> Response:
+async def budget(request: Request, data: Admins, user: str) -> Response:
     """The form in which a budget is set."""
     with _only_what_is_there():
-        subject = await desk.subject(user)
+        subject = await data.subject(user)
     given = {"amount": "", "period": "month"}
     if subject.balance:
         amount = _formats(request).exact(subject.balance.amount)
         given = {"amount": amount, "period": subject.balance.period}
-    return _budget_form(request, desk, subject, given)
+    return _budget_form(request, data, subject, given)
 
 
 @router.post("/people/budget")
-async def set_budget(request: Request, desk: Admins, user: str) -> Response:
+async def set_budget(request: Request, data: Admins, user: str) -> Response:
     """Set a budget, or say at which field it does not go."""
     given = await read_form(request)
     with _only_what_is_there():
-        subject = await desk.subject(user)
+        subject = await data.subject(user)
     period = next((name for name in get_args(Period) if name == given.get("period")), None)
     if period is None:
-        return _budget_form(request, desk, subject, given, wrong="period")
+        return _budget_form(request, data, subject, given, wrong="period")
     try:
         amount = _formats(request).amount(given.get("amount", ""))
     except ValueError:
-        return _budget_form(request, desk, subject, given, wrong="amount")
+        return _budget_form(request, data, subject, given, wrong="amount")
     with _only_what_is_there():
-        await desk.set_budget(user, amount, period)
+        await data.set_budget(user, amount, period)
     return RedirectResponse(f"/people?{urlencode({'saved': user})}", 303)
 
 
@@ -181,12 +181,17 @@ def _only_what_is_there() -> Iterator[None]:
 
 
 def _budget_form(
-    request: Request, desk: Desk, subject: Subject, given: Mapping[str, str], *, wrong: str = ""
+    request: Request,
+    data: PortalData,
+    subject: Subject,
+    given: Mapping[str, str],
+    *,
+    wrong: str = "",
 ) -> Response:
     return _page(
         request,
         "budget",
-        desk,
+        data,
         status=422 if wrong else 200,
         subject=subject,
         given=given,
@@ -202,14 +207,16 @@ def _formats(request: Request) -> Formats:
     return Formats(texts_for(request).language, settings().currency)
 
 
-def _page(request: Request, name: str, desk: Desk, *, status: int = 200, **values: Any) -> Response:
+def _page(
+    request: Request, name: str, data: PortalData, *, status: int = 200, **values: Any
+) -> Response:
     return page(
         request,
         f"portal/{name}.html",
         status=status,
         say=_formats(request),
-        person=desk.person,
-        desk=desk,
+        person=data.person,
+        data=data,
         **values,
     )
 
@@ -232,11 +239,11 @@ def _picture(request: Request, usage: Usage, *, narrow: bool) -> Response:
 
 
 async def _download(
-    request: Request, desk: Desk, month: Month, user: str | None, name: str
+    request: Request, data: PortalData, month: Month, user: str | None, name: str
 ) -> Response:
-    contacts = await desk.contacts()
+    contacts = await data.contacts()
     if user is None:
-        contacts = await desk.with_former(contacts, await desk.usage_by_user(month))
-    pieces = table(desk.log(month, user), contacts, _formats(request))
+        contacts = await data.with_former(contacts, await data.usage_by_user(month))
+    pieces = table(data.log(month, user), contacts, _formats(request))
     headers = {"Content-Disposition": f'attachment; filename="{name}-{month}.csv"'}
     return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)

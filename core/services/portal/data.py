@@ -97,7 +97,7 @@ class Subject:
     balance: Balance | None
 
 
-class Desk:
+class PortalData:
     """What a person may see and do; every amount is in nanos.
 
     All of it raises what the client of PocketBase does.
@@ -111,7 +111,7 @@ class Desk:
 
     @classmethod
     async def of(cls, pocketbase: PocketBase, person: Person) -> Self:
-        """The desk of somebody who is signed in."""
+        """The data of somebody who is signed in."""
         token = await pocketbase.impersonate(person.id, _TOKEN_SECONDS)
         tenant = await pocketbase.find("tenants", token=token)  # they see no other
         if tenant is None:
