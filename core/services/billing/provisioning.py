@@ -92,9 +92,9 @@ class Linked(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body cannot be read"},
     401: {"model": Problem, "description": "The key is not the operator's"},
-    404: {"model": Problem, "description": "There is none such"},
+    404: {"model": Problem, "description": "Not found"},
     409: {"model": Problem, "description": "Something else has, or needs, it"},
-    422: {"model": Problem, "description": "It cannot be like that"},
+    422: {"model": Problem, "description": "Invalid value"},
     503: {"model": Problem, "description": "PocketBase does not answer"},
 }
 

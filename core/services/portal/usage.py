@@ -11,7 +11,7 @@ from core.services.pocketbase import Record
 from core.services.portal.month import Month
 
 COLOURS = 7
-"""So many colours has a chart; the last one is for all models that get none of their own."""
+"""Number of chart colours; the last is shared by all remaining models."""
 
 
 def answered(asked: str, used: str) -> str:
