@@ -37,6 +37,8 @@ def export(
         keys={} if core else given_keys(),
         state=values.read() if values else "",
     )
+    if exported.hint:
+        typer.echo(exported.hint, err=True)
     wait = f"--wait --wait-timeout {exported.wait_seconds}"
     up = f"{shown_compose()} up --detach {wait}"
     typer.echo(f"cd {quote(str(exported.folder))} && {up}")

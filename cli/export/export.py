@@ -31,10 +31,12 @@ class Exported:
     Attributes:
         folder: holds `compose.yaml`, and root-only `.env`, `secrets.json` and `outputs.json`.
         wait_seconds: how long all services may take to become ready.
+        hint: of a setting that only Pulumi could look up; empty if there is none.
     """
 
     folder: Path
     wait_seconds: int
+    hint: str = ""
 
 
 def export(
@@ -71,7 +73,22 @@ def export(
     write_private(folder / ".env", _env_file(project.environment))
     write_private(folder / "outputs.json", json.dumps(project.outputs, indent=2) + "\n")
     write_yaml(folder / "compose.yaml", project.file)
-    return Exported(folder, project.wait_seconds)
+    return Exported(folder, project.wait_seconds, _hint(stack, root=root, settings=settings))
+
+
+def _hint(stack: str, *, root: Path, settings: Mapping[str, str]) -> str:
+    """Says that a core's currency does not come by itself without Pulumi."""
+    file, project = f"Pulumi.{stack}.yaml", _project(root)
+    config = read_config(root / file)
+    if f"{project}:core" not in config or {"currency", "usdRate"} & {
+        *settings,
+        *_config(root / file, project),
+    }:
+        return ""
+    return (
+        f"{file}: {project}:core: an export does not ask the core for its currency: if the budgets"
+        " are not in US dollars, set `currency` and `usdRate` beside it as the core's file has them"
+    )
 
 
 def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str], state: str) -> str:

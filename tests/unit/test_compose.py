@@ -338,6 +338,19 @@ def test_a_stack_s_file_says_what_the_core_s_amounts_are_in(project: Path, tmp_p
     assert billed_in(tmp_path / "out") == ("EUR", "0.86")
 
 
+@pytest.mark.parametrize(("more", "hinted"), [
+    ("", False),
+    ("cloudfreedom:core: organization/cloudfreedom-core/prod", True),
+    ("cloudfreedom:core: organization/cloudfreedom-core/prod, cloudfreedom:currency: EUR", False),
+])  # fmt: skip
+def test_a_core_whose_currency_does_not_come_by_itself_is_said(
+    project: Path, tmp_path: Path, more: str, hinted: bool
+) -> None:
+    (project / "Pulumi.demo.yaml").write_text(f"config: {{{more}}}\n", encoding="utf-8")
+    hint = exported(project, tmp_path / "out").hint
+    assert ("Pulumi.demo.yaml: cloudfreedom:core: an export does not ask" in hint) is hinted
+
+
 def billed_in(folder: Path) -> tuple[str | None, str]:
     """Currency and rate in the `gateway.json` of an export."""
     file = yaml.safe_load((folder / "compose.yaml").read_text(encoding="utf-8"))
