@@ -43,6 +43,11 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def project_name(root: Path) -> str:
+    """Name of the Pulumi project in a folder."""
+    return str(read_yaml(root / "Pulumi.yaml")["name"])
+
+
 def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
     """Write a mapping in the order of its keys, with texts of several lines as such."""
     text = yaml.dump(dict(data), sort_keys=False, Dumper=_Dumper, allow_unicode=True)

@@ -23,6 +23,9 @@ DATA, APPS = "data", "apps"
 # has none. KILL lets the init process, still root, pass a stop signal on.
 _CAPABILITIES_TO_DROP_PRIVILEGES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
+SECRET_BYTES = 32
+"""Length of a generated value."""
+
 _PUBLIC, _OF_ROOT = "0444", "0400"
 
 _HTTP_HEALTHCHECK = """\
@@ -128,6 +131,13 @@ class SecretJson:
     def render(self, values: Mapping[str, str]) -> str:
         """See `Secret.render`."""
         return json.dumps(self.filled(lambda secret: secret.render(values)))
+
+
+def filled_output(value: str | Secret, fill: Callable[[Secret], Any]) -> Any:
+    """An output of a stack, with something else in the place of each secret."""
+    if isinstance(value, str):
+        return value
+    return value.filled(fill) if isinstance(value, SecretJson) else fill(value)
 
 
 def _names(value: Any) -> Iterator[str]:

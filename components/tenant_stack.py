@@ -1,10 +1,6 @@
 """A tenant as resources of Pulumi."""
 
-import pulumi
-
-from components.docker.preflight import NOTHING, Survey
 from components.docker.stack import DockerStack
-from components.spec import Deployment
 
 
 class TenantStack(DockerStack):
@@ -14,13 +10,4 @@ class TenantStack(DockerStack):
         outputs: addresses, logins and keys, by the name they are exported under.
     """
 
-    def __init__(
-        self,
-        *,
-        deployment: Deployment,
-        found: Survey = NOTHING,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(
-            "cloudfreedom:tenant:TenantStack", deployment=deployment, found=found, opts=opts
-        )
+    type_name = "cloudfreedom:tenant:TenantStack"

@@ -8,10 +8,10 @@ from typing import Any
 
 from docker import DockerClient
 
-from cli.deployers.deployer import Deployer, DeployError, project_name, run_tool
+from cli.deployers.deployer import Deployer, DeployError, run_tool
 from cli.environment import ROOT, docker_address
 from cli.export.export import Exported, export
-from cli.yaml_io import read_yaml
+from cli.yaml_io import project_name, read_yaml
 from components.docker.recovery import not_ready
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli.yaml_io import read_yaml
 from schema.errors import UserError
 
 
@@ -61,11 +60,6 @@ class Deployer(ABC):
     @abstractmethod
     def outputs(self) -> dict[str, Any]:
         """The exported addresses, logins and keys, secrets in plain text."""
-
-
-def project_name(root: Path) -> str:
-    """Name of the Pulumi project in a folder."""
-    return str(read_yaml(root / "Pulumi.yaml")["name"])
 
 
 def run_tool(

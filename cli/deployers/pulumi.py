@@ -8,9 +8,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from cli.deployers.deployer import Deployer, project_name, run_tool
+from cli.deployers.deployer import Deployer, run_tool
 from cli.environment import ROOT
-from cli.yaml_io import read_config, read_yaml, write_yaml
+from cli.yaml_io import project_name, read_config, read_yaml, write_yaml
 from schema.private_file import write_private
 
 

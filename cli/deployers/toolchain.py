@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.deployers.compose import ComposeDeployer
-from cli.deployers.deployer import Deployer, project_name
+from cli.deployers.deployer import Deployer
 from cli.deployers.pulumi import PulumiDeployer
 from cli.export.export import as_handed_over
+from cli.yaml_io import project_name
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from cli.doctor.outside import Outside, words
 from cli.environment import shown_compose
 from cli.running import RunningStack
 from components.docker.preflight import DockerHostError, survey
+from components.spec import APPS, DATA, stack_name
 from core.model import Core
 from schema.types import base_url, service_names
 from tenants.billing import Billing
@@ -102,7 +103,7 @@ class _Examination:
     def engine(self, services: Sequence[str]) -> Iterator[Check]:
         """Containers, networks, and the disk that they are on."""
         for service in services:
-            name, container = f"{self._slug}-{service}", self._stack.containers.get(service)
+            name, container = stack_name(self._slug, service), self._stack.containers.get(service)
             problem = state_problem(
                 container,
                 past(self._stack.client, container),
@@ -110,16 +111,10 @@ class _Examination:
                 memory=f"`{service}.memory_mb` in {self._file}",
             )
             yield Check(name, problem)
-        on_apps = [
-            self._stack.containers[service]
-            for service in self.apps
-            if service in self._stack.containers
-        ]
-        for network, members in (
-            ("data", list(self._stack.containers.values())),
-            ("apps", on_apps),
-        ):
-            name = f"{self._slug}-{network}"
+        every = self._stack.containers
+        on_apps = [every[service] for service in self.apps if service in every]
+        for network, members in ((DATA, list(every.values())), (APPS, on_apps)):
+            name = stack_name(self._slug, network)
             problem = network_problem(self._stack.client, name, members, mend=self._mend)
             yield Check(name, problem)
         for container in [self._stack.running(service) for service in self.apps][:1]:

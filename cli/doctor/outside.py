@@ -11,6 +11,8 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from components.docker.ssh import ssh_command
+
 _SECONDS = 10
 _HOPS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -111,14 +113,10 @@ def _through_ssh(address: str, host: str, port: int) -> socket.socket:
     """A connection that the Docker host makes for us."""
     ours, theirs = socket.socketpair()
     ours.settimeout(_SECONDS)
-    target = urlsplit(address)
-    login = f"{target.username}@{target.hostname}" if target.username else str(target.hostname)
-    ssh_port = ["-p", str(target.port)] if target.port else []
     to = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    command = ["ssh", "-o", "BatchMode=yes", *ssh_port, "-W", to, "--", login]
     with closing(theirs):
         subprocess.Popen(
-            command,
+            ssh_command(address, "-W", to),
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             stderr=subprocess.DEVNULL,

@@ -10,11 +10,11 @@ from typing import Any
 from cli.export.recording import program_file, record
 from cli.export.state import filled, values_of
 from cli.given_keys import nested
-from cli.yaml_io import FileError, read_config, read_yaml, write_yaml
+from cli.yaml_io import FileError, project_name, read_config, write_yaml
 from components.compose.project import compose_project
 from components.compose.secret_file import SecretFile
 from components.credentials import CoreCredentials
-from components.spec import Deployment
+from components.spec import SECRET_BYTES, Deployment
 from components.stack_config import SECRET_KEYS
 from components.tenant import tenant_deployment
 from core.deployment.core import core_deployment
@@ -67,7 +67,7 @@ def export(
         secrets.take(values_of(state))
     deployment = _deployment(stack, root=root, settings=settings, keys=keys)
     values = secrets.secrets(deployment)
-    project = compose_project(f"{_project(root)}-{stack}", deployment.spec, values)
+    project = compose_project(f"{project_name(root)}-{stack}", deployment.spec, values)
     folder.mkdir(parents=True, exist_ok=True)
     secrets.save()
     write_private(folder / ".env", _env_file(project.environment))
@@ -78,12 +78,10 @@ def export(
 
 def _hint(stack: str, *, root: Path, settings: Mapping[str, str]) -> str:
     """Says that a core's currency does not come by itself without Pulumi."""
-    file, project = f"Pulumi.{stack}.yaml", _project(root)
+    file, project = f"Pulumi.{stack}.yaml", project_name(root)
     config = read_config(root / file)
-    if f"{project}:core" not in config or {"currency", "usdRate"} & {
-        *settings,
-        *_config(root / file, project),
-    }:
+    said = any(key in settings or f"{project}:{key}" in config for key in ("currency", "usdRate"))
+    if said or f"{project}:core" not in config:
         return ""
     return (
         f"{file}: {project}:core: an export does not ask the core for its currency: if the budgets"
@@ -110,14 +108,14 @@ def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str],
     values = secrets.by_name()
     if not values:
         raise FileError(f"{secrets.path}: there is no such file: the folder of an export has one")
-    project = _project(root)
+    project = project_name(root)
     config, given = _settings(stack, root=root, settings={}), nested(keys)
     recording = record(
         stack,
         project=project,
         config=config | _as_handed_over(given),
         secret_keys=list(given),
-        value=lambda name, _: values.get(name) or token_hex(32),
+        value=lambda name, _: values.get(name) or token_hex(SECRET_BYTES),
         program=program_file(root / "__main__.py"),
     )
     return filled(state, recording, stack=stack, project=project)
@@ -127,7 +125,7 @@ def _deployment(
     stack: str, *, root: Path, settings: Mapping[str, str], keys: Mapping[str, str]
 ) -> Deployment:
     config = _settings(stack, root=root, settings=settings) | _as_handed_over(nested(keys))
-    if _project(root) == CORE_PROJECT:
+    if project_name(root) == CORE_PROJECT:
         return core_deployment(stack, root, config)
     return tenant_deployment(stack, root, config, _no_core)
 
@@ -137,16 +135,12 @@ def _no_core(core: str, slug: str) -> CoreCredentials:
 
 
 def _settings(stack: str, *, root: Path, settings: Mapping[str, str]) -> dict[str, str]:
-    config = _config(root / f"Pulumi.{stack}.yaml", _project(root))
+    config = _config(root / f"Pulumi.{stack}.yaml", project_name(root))
     return _as_handed_over(config | dict(settings))
 
 
 def _as_handed_over(config: Mapping[str, Any]) -> dict[str, str]:
     return {key: as_handed_over(value) for key, value in config.items()}
-
-
-def _project(root: Path) -> str:
-    return str(read_yaml(root / "Pulumi.yaml")["name"])
 
 
 def _config(path: Path, project: str) -> dict[str, Any]:

@@ -17,10 +17,9 @@ from components.spec import (
     Healthcheck,
     NetworkSpec,
     PublishedPort,
-    Secret,
-    SecretJson,
     ServiceSpec,
     StackSpec,
+    filled_output,
 )
 from schema.duration import go_duration
 from schema.errors import UserError
@@ -65,15 +64,12 @@ def compose_project(name: str, spec: StackSpec, values: Mapping[str, str]) -> Co
     """
     files = {service.name: _by_key(spec, service) for service in spec.services}
     every = {key: file for each in files.values() for key, file in each.items()}
-    secret = {
-        key: file.content.render(values)
-        for key, file in every.items()
-        if not isinstance(file.content, str)
-    }
+    texts = {key: _text(file, values) for key, file in every.items()}
+    secret = [key for key, file in every.items() if not isinstance(file.content, str)]
     file = {
         "name": name,
         "services": {
-            service.name: _service(spec, service, files[service.name], values)
+            service.name: _service(spec, service, files[service.name], texts)
             for service in sorted(spec.services, key=lambda service: service.name)
         },
         "networks": {
@@ -93,22 +89,21 @@ def compose_project(name: str, spec: StackSpec, values: Mapping[str, str]) -> Co
     }
     return ComposeProject(
         file=_escaped(file),
-        environment={_variable(key): text for key, text in secret.items()},
-        outputs={name: _output(value, values) for name, value in sorted(spec.outputs.items())},
+        environment={_variable(key): texts[key] for key in secret},
+        outputs={
+            name: filled_output(value, lambda secret: secret.render(values))
+            for name, value in sorted(spec.outputs.items())
+        },
         wait_seconds=sum(service.healthcheck.start_seconds for service in spec.services),
     )
 
 
-def _output(value: str | Secret, values: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, SecretJson):
-        return value.filled(lambda secret: secret.render(values))
-    return value.render(values)
+def _text(file: File, values: Mapping[str, str]) -> str:
+    return file.content if isinstance(file.content, str) else file.content.render(values)
 
 
 def _service(
-    spec: StackSpec, service: ServiceSpec, files: Mapping[str, File], values: Mapping[str, str]
+    spec: StackSpec, service: ServiceSpec, files: Mapping[str, File], texts: Mapping[str, str]
 ) -> Json:
     memory = f"{service.resources.memory_mb}m"
     return {
@@ -117,7 +112,7 @@ def _service(
         # Compose does not look at what is in a file: without it, a rotation would change nothing.
         "labels": {
             **container_labels(spec.slug, service.name),
-            _FILES_LABEL: _digest(files, values),
+            _FILES_LABEL: _digest({key: texts[key] for key in files}),
         },
         "entrypoint": service.entrypoint,
         "command": service.arguments,
@@ -201,12 +196,8 @@ def _by_key(spec: StackSpec, service: ServiceSpec) -> dict[str, File]:
     return by_key
 
 
-def _digest(files: Mapping[str, File], values: Mapping[str, str]) -> str:
-    contents = {
-        key: file.content if isinstance(file.content, str) else file.content.render(values)
-        for key, file in files.items()
-    }
-    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+def _digest(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
 
 
 def _references(files: Mapping[str, File], *, secret: bool) -> list[Json]:

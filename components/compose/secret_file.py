@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.spec import Deployment
+from components.spec import SECRET_BYTES, Deployment
 from schema.private_file import write_private
-
-_BYTES = 32
 
 
 class SecretFile:
@@ -19,19 +17,18 @@ class SecretFile:
 
     Args:
         folder: of the export.
+
+    Attributes:
+        path: of the file.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path, self._before = folder / "secrets.json", folder / "values.json"
-        found = [path for path in (self._path, self._before) if path.exists()]
+        self.path = folder / "secrets.json"
+        self._before = folder / "values.json"  # its name before version 0.2
+        found = [path for path in (self.path, self._before) if path.exists()]
         self._values: dict[str, Any] = (
             json.loads(found[0].read_text(encoding="utf-8")) if found else {}
         )
-
-    @property
-    def path(self) -> Path:
-        """Where it is; before version 0.2 it had another name."""
-        return self._path
 
     def secrets(self, deployment: Deployment) -> dict[str, str]:
         """All secrets of a tenant or a core by name.
@@ -53,7 +50,7 @@ class SecretFile:
         keepers = {"rotation": str(generation)}
         kept = self._values.get(name)
         if kept is None or kept["keepers"] != keepers:
-            kept = {"keepers": keepers, "hex": secrets.token_hex(_BYTES)}
+            kept = {"keepers": keepers, "hex": secrets.token_hex(SECRET_BYTES)}
             self._values[name] = kept
         return str(kept["hex"])
 
@@ -67,5 +64,5 @@ class SecretFile:
 
     def save(self) -> None:
         """Write all values, before anything is made with them."""
-        write_private(self._path, json.dumps(self._values, indent=2, sort_keys=True) + "\n")
+        write_private(self.path, json.dumps(self._values, indent=2, sort_keys=True) + "\n")
         self._before.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_docker as docker
 
+from components.docker.aliases import formerly
 from components.docker.placement import Placement
 from components.labels import labels
 from components.spec import NETWORKS, NetworkSpec
@@ -26,14 +27,12 @@ class Networks(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        before = [pulumi.Alias(type_="cloudfreedom:tenant:Networks")]
         super().__init__(
             "cloudfreedom:docker:Networks",
             placement.name("networks"),
             None,
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=before)),
+            formerly(opts, "tenant:Networks"),
         )
-
         self.names = {
             network.name: self._network(network, placement, after).name for network in NETWORKS
         }

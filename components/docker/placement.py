@@ -72,15 +72,7 @@ class Placement:
         name = self.name(service.name)
 
         async def wait(_: pulumi.ResourceHookArgs) -> None:
-            from components.docker import recovery
-
-            await asyncio.to_thread(
-                recovery.make_ready,
-                self.address,
-                name,
-                seconds=service.healthcheck.start_seconds,
-                processes=service.processes,
-            )
+            await _make_ready(self.address, name, service)
 
         hook = pulumi.ResourceHook(f"{name}-ready", wait)
         return pulumi.ResourceHookBinding(before_create=[hook])
@@ -96,7 +88,7 @@ def place(deployment: Deployment, found: Survey, *, parent: pulumi.Resource) -> 
     """
     spec, address = deployment.spec, deployment.docker_host
     slug = spec.slug
-    processes = {spec.name(service.name): service.processes for service in spec.services}
+    services = {spec.name(service.name): service for service in spec.services}
 
     async def remove_leftover(args: pulumi.ResourceHookArgs) -> None:
         from components.docker import recovery
@@ -105,17 +97,9 @@ def place(deployment: Deployment, found: Survey, *, parent: pulumi.Resource) -> 
         await asyncio.to_thread(recovery.remove_leftover, address, slug, args.type, inputs)
 
     async def make_ready(args: pulumi.ResourceHookArgs) -> None:
-        from components.docker import recovery
-
         # One that was stopped, or could not be started: the provider starts it, and waits for none.
-        inputs = args.new_inputs or {}
-        await asyncio.to_thread(
-            recovery.make_ready,
-            address,
-            inputs["name"],
-            seconds=int(inputs["waitTimeout"]),
-            processes=processes[inputs["name"]],
-        )
+        name = (args.new_inputs or {})["name"]
+        await _make_ready(address, name, services[name])
 
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
         from components.docker import recovery
@@ -174,6 +158,18 @@ def place(deployment: Deployment, found: Survey, *, parent: pulumi.Resource) -> 
         ),
         volume_hooks=pulumi.ResourceHookBinding(before_create=[early("same-data", same_data)]),
         seal=generated(f"{slug}-fingerprints", parent=parent),
+    )
+
+
+async def _make_ready(address: str, name: str, service: ServiceSpec) -> None:
+    from components.docker import recovery
+
+    await asyncio.to_thread(
+        recovery.make_ready,
+        address,
+        name,
+        seconds=service.healthcheck.start_seconds,
+        processes=service.processes,
     )
 
 

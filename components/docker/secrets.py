@@ -6,9 +6,8 @@ from typing import Any
 import pulumi
 import pulumi_random as random
 
-from components.spec import Secret, SecretJson, SecretSpec
-
-_BYTES = 32
+from components.docker.aliases import formerly
+from components.spec import SECRET_BYTES, Secret, SecretSpec, filled_output, stack_name
 
 
 def generated(
@@ -24,7 +23,7 @@ def generated(
     """
     return random.RandomBytes(
         name,
-        length=_BYTES,
+        length=SECRET_BYTES,
         keepers={"rotation": str(generation)},
         opts=pulumi.ResourceOptions(parent=parent, protect=protect),
     ).hex
@@ -41,16 +40,15 @@ class Secrets(pulumi.ComponentResource):
         given: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        before = [pulumi.Alias(type_=f"cloudfreedom:{kind}:Secrets") for kind in ("tenant", "core")]
         super().__init__(
             "cloudfreedom:docker:Secrets",
-            f"{slug}-secrets",
+            stack_name(slug, "secrets"),
             None,
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=before)),
+            formerly(opts, "tenant:Secrets", "core:Secrets"),
         )
         made = {
             spec.value_name: generated(
-                f"{slug}-{spec.value_name}",
+                stack_name(slug, spec.value_name),
                 parent=self,
                 generation=spec.generation,
                 protect=spec.protect,
@@ -73,6 +71,4 @@ class Secrets(pulumi.ComponentResource):
 
     def output(self, value: str | Secret) -> Any:
         """An output of a stack."""
-        if isinstance(value, str):
-            return value
-        return value.filled(self.text) if isinstance(value, SecretJson) else self.text(value)
+        return filled_output(value, self.text)

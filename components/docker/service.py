@@ -46,9 +46,8 @@ class Service(pulumi.ComponentResource):
         stack: pulumi.Resource,
     ) -> None:
         name = placement.name(spec.name)
-        opts = pulumi.ResourceOptions(
-            parent=stack, aliases=[service_before_specs(spec.name, name, stack)]
-        )
+        aliases = service_before_specs(spec.name, name, stack)
+        opts = pulumi.ResourceOptions(parent=stack, aliases=[*aliases])
         readable = _readable(spec, placement, secrets)
         super().__init__("cloudfreedom:docker:Service", name, readable, opts)
         self._marks = [mark for service in after for mark in service._marks]

@@ -10,9 +10,9 @@ SSH_OPTIONS = (
 )
 
 
-def ssh_command(address: str) -> list[str]:
-    """The `ssh` to a Docker host, without a command there."""
+def ssh_command(address: str, *options: str) -> list[str]:
+    """The `ssh` to a Docker host, without a command there; `options` are of ssh's own."""
     parts = urlsplit(address)
     user = ["-l", parts.username] if parts.username else []
     port = ["-p", str(parts.port)] if parts.port else []
-    return ["ssh", "-T", *SSH_OPTIONS, *user, *port, "--", parts.hostname or ""]
+    return ["ssh", "-T", *SSH_OPTIONS, *options, *user, *port, "--", parts.hostname or ""]

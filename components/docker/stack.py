@@ -18,26 +18,26 @@ class DockerStack(pulumi.ComponentResource):
     """Networks, volumes, secrets and services of a tenant or a core.
 
     Args:
-        token: type of the component.
         deployment: what is brought up, and where.
         found: what is on the host already; nothing if no host was asked.
 
     Attributes:
+        type_name: of the component.
         outputs: addresses, logins and keys, by the name they are exported under.
     """
 
+    type_name = "cloudfreedom:docker:Stack"
     outputs: Mapping[str, Any]
 
     def __init__(
         self,
-        token: str,
         *,
         deployment: Deployment,
         found: Survey = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         spec = deployment.spec
-        super().__init__(token, spec.slug, None, opts)
+        super().__init__(self.type_name, spec.slug, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         placement = place(deployment, found, parent=self)
         volumes = Volumes(services=spec.stores, placement=placement, opts=child)

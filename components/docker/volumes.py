@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_random as random
 
+from components.docker.aliases import formerly
 from components.docker.placement import Placement
 from components.labels import MARK, labels
 
@@ -43,12 +44,11 @@ class Volumes(pulumi.ComponentResource):
         placement: Placement,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        before = [pulumi.Alias(type_="cloudfreedom:tenant:Volumes")]
         super().__init__(
             "cloudfreedom:docker:Volumes",
             placement.name("volumes"),
             None,
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=before)),
+            formerly(opts, "tenant:Volumes"),
         )
         self.resources: list[pulumi.Resource] = []
         self.volumes = {service: self._volume(service, placement) for service in services}

@@ -57,7 +57,9 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
             f"{_FILES}/config.yaml": yaml.safe_dump(litellm_config(tenant), sort_keys=False),
             f"{_FILES}/litellm.sh": script("litellm.sh"),
             f"{_FILES}/gateway.json": gateway_config(tenant).model_dump_json(indent=2),
-            **program_files("asgi/*", "gateway/*", "money/*", folder=_FILES),
+            **program_files(
+                *("asgi/*.py", "gateway/*.py", "gateway/*.lua", "money/*.py"), folder=_FILES
+            ),
         },
         ports=[PublishedPort(address=str(tenant.bind), host_port=litellm.port, port=PORT)],
         extra_hosts=sorted({*core_hosts(tenant), *model_hosts(litellm)}),

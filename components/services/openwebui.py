@@ -86,7 +86,7 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
         secret_env=_secret_env(tenant),
         files={
             _CONFIG: json.dumps(chat_config(tenant), indent=2),
-            **program_files("asgi/*", "chat/*", folder=_FILES),
+            **program_files(*("asgi/*.py", "chat/*.css", "chat/*.py", "chat/*.txt"), folder=_FILES),
         },
         storage=Storage(path=_DATA, chown=True),
         ports=[PublishedPort(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)],

@@ -1,10 +1,6 @@
 """A core as resources of Pulumi."""
 
-import pulumi
-
-from components.docker.preflight import NOTHING, Survey
 from components.docker.stack import DockerStack
-from components.spec import Deployment
 
 
 class CoreStack(DockerStack):
@@ -15,13 +11,4 @@ class CoreStack(DockerStack):
             what tenants' stacks refer to.
     """
 
-    def __init__(
-        self,
-        *,
-        deployment: Deployment,
-        found: Survey = NOTHING,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(
-            "cloudfreedom:core:CoreStack", deployment=deployment, found=found, opts=opts
-        )
+    type_name = "cloudfreedom:core:CoreStack"

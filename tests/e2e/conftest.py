@@ -107,6 +107,12 @@ class Running:
         assert isinstance(output, bytes)
         return code or 0, output.decode(errors="replace")
 
+    def log(self, part: str, **options: Any) -> str:
+        """What a container has printed; `options` are docker-py's."""
+        printed = self.container(part).logs(**options)
+        assert isinstance(printed, bytes)
+        return printed.decode(errors="replace")
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -194,12 +194,6 @@ def test_every_route_is_closed_but_those_of_a_key(beta_tenant: Running) -> None:
 MARKER = "MARKED-WORDS"
 
 
-def _log(running: Running, since: float) -> str:
-    logs = running.container("litellm").logs(since=since)
-    assert isinstance(logs, bytes)
-    return logs.decode(errors="replace")
-
-
 def test_the_log_has_no_words_of_requests(alpha_tenant: Running, providers: Providers) -> None:
     """Through an answer, a refusal, a failing provider, a client that leaves, a broken body."""
     since = time.time() - 1
@@ -223,7 +217,7 @@ def test_the_log_has_no_words_of_requests(alpha_tenant: Running, providers: Prov
         assert "x-litellm-version" not in response.headers
         assert "x-litellm-model-api-base" not in response.headers
     time.sleep(2)
-    log = _log(alpha_tenant, since)
+    log = alpha_tenant.log("litellm", since=since)
     assert MARKER not in log
     assert "Traceback" not in log
     lines = [json.loads(line) for line in log.splitlines()]

@@ -243,10 +243,8 @@ def test_an_answer_carries_headers_and_the_log_no_code(beta_tenant: Running) -> 
     for name in ("content-security-policy", "x-frame-options", "x-content-type-options"):
         assert name in headers
     httpx.get(f"{beta_tenant.chat}/oauth/oidc/callback?code=s3cret&state=hidden")
-
-    def logged() -> str:
-        return str(beta_tenant.container("openwebui").logs(tail=50).decode())
-
-    until(lambda: "/oauth/oidc/callback" in logged())  # a busy engine is late with a line
-    assert "code=***&state=***" in logged()
-    assert "s3cret" not in logged()
+    # A busy engine is late with a line.
+    until(lambda: "/oauth/oidc/callback" in beta_tenant.log("openwebui", tail=50))
+    logged = beta_tenant.log("openwebui", tail=50)
+    assert "code=***&state=***" in logged
+    assert "s3cret" not in logged

@@ -73,7 +73,7 @@ def test_it_runs_under_pulumi(deployment: Deployment) -> None:
         config={},
         secret_keys=[],
         value=stable_value,
-        program=lambda: DockerStack("cloudfreedom:tests:Stack", deployment=deployment),
+        program=lambda: DockerStack(deployment=deployment),
     )
     [container] = [c for c in recording.of_type(CONTAINER) if c.name == "acme-search"]
     assert container.inputs["image"] == "search:1"

@@ -125,7 +125,7 @@ def with_compose(service: ServiceSpec) -> object:
 
 def with_docker(service: ServiceSpec) -> object:
     def program() -> None:
-        DockerStack("cloudfreedom:tests:Stack", deployment=deployment(service))
+        DockerStack(deployment=deployment(service))
 
     recording = record(
         "acme", project="tests", config={}, secret_keys=[], value=stable_value, program=program
