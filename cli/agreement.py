@@ -92,8 +92,8 @@ class _TenantFile:
 
     @property
     def listeners(self) -> Iterator[_Listener]:
-        for service, port in self.tenant.ports.items():
-            yield _Listener(self.source, (service, "port"), str(self.tenant.bind), port)
+        for section, (address, port) in self.tenant.listeners.items():
+            yield _Listener(self.source, (section, "port"), address, port)
 
     def leads_to(self, name: str) -> int | None:
         """Port of the Docker host where `login` or `billing` looks for a core's, if it does.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.services.accounts import database_roles, valkey_users
 from components.spec import SecretSpec
 from components.stack_config import Rotation
 from tenants.model import Tenant
@@ -26,11 +27,10 @@ def tenant_secrets(tenant: Tenant, rotation: Rotation) -> Iterator[SecretSpec]:
     There is no rotation for the salt, which encrypts what LiteLLM stores, nor for the first admin's
     password, whose later changes are Open WebUI's own.
     """
-    yield SecretSpec(name="litellm-database", generation=rotation.postgres)
-    yield SecretSpec(name="openwebui-database", generation=rotation.postgres)
-    yield SecretSpec(name="redis-litellm", generation=rotation.redis)
-    yield SecretSpec(name="redis-ledger", generation=rotation.redis)
-    yield SecretSpec(name="redis-openwebui", generation=rotation.redis)
+    for role in database_roles(tenant):
+        yield SecretSpec(name=role.secret, generation=rotation.postgres)
+    for user in valkey_users(tenant):
+        yield SecretSpec(name=user.secret, generation=rotation.redis)
     yield SecretSpec(name="litellm-master", generation=rotation.litellm, form=_api_key)
     yield SecretSpec(name="litellm-openwebui", generation=rotation.litellm, form=_api_key)
     for key in tenant.litellm.keys:

@@ -79,8 +79,8 @@ class Rotation(Section):
     There is none for LiteLLM's salt key: what it encrypted could not be read any more.
     """
 
-    postgres: Generation = Field(1, description="Passwords of both database roles")
-    redis: Generation = Field(1, description="Passwords of the three users of Redis")
+    postgres: Generation = Field(1, description="Passwords of all database roles")
+    redis: Generation = Field(1, description="Passwords of all users of Redis")
     litellm: Generation = Field(
         1, description="Master key, Open WebUI's key, and those of programs"
     )

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
-from importlib import import_module
 from pathlib import Path
 
 from components.credentials import CoreCredentials, credentials
 from components.secrets import program_key, tenant_secrets
+from components.services.modules import service_modules
 from components.services.openwebui import admin_email
 from components.spec import Deployment, SecretRef, ServiceSpec, StackSpec
 from components.stack_config import (
@@ -17,7 +17,6 @@ from components.stack_config import (
     parse_stack_config,
 )
 from images.catalog import Image, ImageError, load_catalog
-from schema.types import service_names
 from tenants.loader import load
 from tenants.model import Tenant
 
@@ -83,13 +82,8 @@ def tenant_spec(tenant: Tenant, images: Mapping[str, Image], rotation: Rotation)
 
 
 def _services(tenant: Tenant, images: Mapping[str, Image]) -> Iterator[ServiceSpec]:
-    """The spec of each section of the tenant's file that a container runs, in order of start.
-
-    A section and the module of its service have the same name.
-    """
-    specs = {
-        name: import_module(f"components.services.{name}").service(tenant, images[name])
-        for name in service_names(tenant)
-    }
+    """The spec of each service, in order of start."""
+    modules = service_modules(tenant)
+    specs = {name: module.service(tenant, images[name]) for name, module in modules.items()}
     order = TopologicalSorter({name: sorted(spec.after) for name, spec in sorted(specs.items())})
     yield from (specs[name] for name in order.static_order())

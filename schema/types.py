@@ -80,9 +80,11 @@ class UsdRate(Section):
     as_of: date = Field(description="Day of the rate, such as 2026-11-20")
 
 
-def service_names(stack: BaseModel) -> list[str]:
-    """Names of the sections of a tenant or a core that a container runs."""
-    return [name for name, section in stack if isinstance(section, Resources)]
+def service_sections(stack: BaseModel) -> dict[str, str]:
+    """Sections of a tenant or a core that a container runs, by the name of the service."""
+    return {
+        name.replace("_", "-"): name for name, section in stack if isinstance(section, Resources)
+    }
 
 
 def base_url(url: HttpUrl) -> str:

@@ -54,13 +54,13 @@ def _clashes(tenant: Tenant, other: Tenant, stack: str, same_host: bool) -> Iter
         if everywhere and name in (other.domain, *other.openwebui.names):
             path = ("openwebui", "names", index)
             yield Violation(path, name, f"already used by {stack}.yaml; choose another")
-    if not same_host or not overlap(str(tenant.bind), str(other.bind)):
+    if not same_host:
         return
-    theirs = other.ports.values()
-    for service, port in tenant.ports.items():
-        if port in theirs:
+    for section, (address, port) in tenant.listeners.items():
+        theirs = other.listeners.values()
+        if any(port == used and overlap(address, where) for where, used in theirs):
             allowed = f"already used by {stack}.yaml on this host; choose a free port"
-            yield Violation((service, "port"), port, allowed)
+            yield Violation((section, "port"), port, allowed)
 
 
 def _is_public(name: str) -> bool:

@@ -21,7 +21,7 @@ from schema.types import (
     Slug,
     UsdRate,
     public_url,
-    service_names,
+    service_sections,
     url_host,
 )
 from tenants.billing import Billing, UserId
@@ -51,7 +51,7 @@ class Tenant(Section):
     bind: IPvAnyAddress = Field(
         default="127.0.0.1",
         validate_default=True,
-        description="Address of the host that the two ports listen on",
+        description="Address of the host that chat and gateway listen on",
     )
     openwebui: OpenWebUI
     litellm: LiteLLM
@@ -61,10 +61,17 @@ class Tenant(Section):
     login: Login | None = None
 
     @property
-    def ports(self) -> dict[str, int]:
-        """Port of the host that each service listens on which publishes one."""
-        sections = {name: getattr(self, name) for name in service_names(self)}
-        return {name: each.port for name, each in sections.items() if hasattr(each, "port")}
+    def listeners(self) -> dict[str, tuple[str, int]]:
+        """Address and port of the host that a service publishes, by its section.
+
+        The address is the tenant's, unless the section has one of its own.
+        """
+        sections = {name: getattr(self, name) for name in service_sections(self).values()}
+        return {
+            name: (getattr(each, "address", str(self.bind)), each.port)
+            for name, each in sections.items()
+            if hasattr(each, "port")
+        }
 
     @property
     def chat_url(self) -> str:
@@ -124,7 +131,7 @@ class Tenant(Section):
 
     @model_validator(mode="after")
     def _addresses_lead_out_of_its_containers(self) -> Self:
-        own = service_names(self)
+        own = service_sections(self)
         raise_violations(
             Violation(
                 path,
@@ -155,6 +162,17 @@ class Tenant(Section):
             raise ValueError("another name than `core` or `core-…`, which the shared services have")
         return slug
 
+    @field_validator("*")
+    @classmethod
+    def _port_is_its_own(cls, section: object, info: ValidationInfo) -> object:
+        port = getattr(section, "port", None)
+        raise_violations(
+            Violation(("port",), port, f"a port other than {name}.port")
+            for name, earlier in info.data.items()
+            if port and getattr(earlier, "port", None) == port
+        )
+        return section
+
     @field_validator("billing", "login")
     @classmethod
     def _is_said(cls, section: Section | None, info: ValidationInfo) -> Section | None:
@@ -164,13 +182,3 @@ class Tenant(Section):
                 f"a mapping, such as {{}}; a tenant without leaves out the key `{info.field_name}`"
             )
         return section
-
-    @field_validator("litellm")
-    @classmethod
-    def _ports_differ(cls, litellm: LiteLLM, info: ValidationInfo) -> LiteLLM:
-        openwebui = info.data.get("openwebui")
-        if openwebui and openwebui.port == litellm.port:
-            raise_violations(
-                [Violation(("port",), litellm.port, "a port other than openwebui.port")]
-            )
-        return litellm

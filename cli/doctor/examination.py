@@ -5,7 +5,7 @@ of the containers at the Billing API and the login. It changes nothing.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files as package_files
@@ -22,7 +22,7 @@ from cli.running import RunningStack
 from components.docker.preflight import DockerHostError, survey
 from components.spec import APPS, DATA, stack_name
 from core.model import Core
-from schema.types import base_url, service_names
+from schema.types import base_url, service_sections
 from tenants.billing import Billing
 from tenants.model import Tenant
 
@@ -100,15 +100,15 @@ class _Examination:
             self._up = f"cloudfreedom export --to {quote(folder)}, then {self._mend}"
         self._outside = Outside(stack.address)
 
-    def engine(self, services: Sequence[str]) -> Iterator[Check]:
+    def engine(self, sections: Mapping[str, str]) -> Iterator[Check]:
         """Containers, networks, and the disk that they are on."""
-        for service in services:
+        for service, section in sections.items():
             name, container = stack_name(self._slug, service), self._stack.containers.get(service)
             problem = state_problem(
                 container,
                 past(self._stack.client, container),
                 mend=self._mend,
-                memory=f"`{service}.memory_mb` in {self._file}",
+                memory=f"`{section}.memory_mb` in {self._file}",
             )
             yield Check(name, problem)
         every = self._stack.containers
@@ -172,7 +172,7 @@ class _CoreExamination(_Examination):
 
     def of(self, core: Core) -> Iterator[Check]:
         """All that can be found out."""
-        yield from self.engine(service_names(core))
+        yield from self.engine(service_sections(core))
         if identity := self._stack.running("identity"):
             said = str(core.bind), core.identity.port
             yield self.published_port(identity, "8090", said, "/health")
@@ -190,7 +190,7 @@ class _TenantExamination(_Examination):
 
     def of(self, tenant: Tenant) -> Iterator[Check]:
         """All that can be found out."""
-        yield from self.engine(service_names(tenant))
+        yield from self.engine(service_sections(tenant))
         if chat := self._stack.running("openwebui"):
             yield from self._chat(chat, tenant)
         if gateway := self._stack.running("litellm"):

@@ -3,16 +3,24 @@
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET log_min_duration_statement = -1;
+-- A role is a member already at the second start.
+SET client_min_messages = 'warning';
 
-\set litellm_password `cat /run/secrets/litellm-database`
-\set openwebui_password `cat /run/secrets/openwebui-database`
+\set roles `cat /etc/cloudfreedom/postgres/roles.json`
+CREATE TEMPORARY TABLE roles AS
+SELECT * FROM jsonb_to_recordset(:'roles') AS (name text, owns_database boolean, member_of text[]);
 
-SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['litellm', 'openwebui']) AS name
+SELECT format('CREATE ROLE %I', name) FROM roles
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
-SELECT format('CREATE DATABASE %I OWNER %I', name, name)
-FROM unnest(ARRAY['litellm', 'openwebui']) AS name
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
+SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM roles
+WHERE owns_database AND NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
 
-ALTER ROLE litellm WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'litellm_password';
-ALTER ROLE openwebui WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'openwebui_password';
-REVOKE ALL ON DATABASE postgres, litellm, openwebui FROM PUBLIC;
+SELECT format(
+    'ALTER ROLE %I WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L',
+    name, rtrim(pg_read_file(format('/run/secrets/%s-database', name)), E'\n')
+) FROM roles \gexec
+SELECT format('GRANT %I TO %I', member, name) FROM roles, unnest(member_of) AS member \gexec
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database
+WHERE datname = 'postgres' OR datname IN (SELECT name FROM roles WHERE owns_database) \gexec
+SELECT format('GRANT CONNECT ON DATABASE postgres TO %I', name) FROM roles
+WHERE NOT owns_database \gexec

@@ -5,9 +5,9 @@ import yaml
 from components.extra_hosts import core_hosts, model_hosts
 from components.program_files import program_files
 from components.secrets import BILLING_KEY, program_key, provider_key
+from components.services.accounts import DatabaseRole, ValkeyUser
 from components.services.gateway_config import gateway_config
 from components.services.litellm_config import litellm_config, provider_key_env
-from components.services.postgres import database_url
 from components.spec import (
     APPS,
     DATA,
@@ -28,6 +28,25 @@ _USER = 65534  # `nobody` in the image
 _FILES = "/etc/litellm"
 _READY = f"http://127.0.0.1:{PORT}/health/readiness"
 _GUARDED = f"http://127.0.0.1:{PORT}/health/guard"  # ready, and checking budgets
+
+_DATABASE = DatabaseRole(name="litellm", owns_database=True)
+DATABASE_ROLES = (_DATABASE,)
+"""Its database stays while it is not used: see `litellm.database` of the tenant's file."""
+
+_CACHE = ValkeyUser(
+    # Cache, rate limits and coordination. Its scripts are bound to the same keys.
+    name="litellm",
+    rules="~litellm:* +@read +@write +@scripting +@transaction +@connection +time -@admin"
+    " -@dangerous +info -function -fcall -fcall_ro -keys -scan -randomkey -dbsize",
+)
+_LEDGER = ValkeyUser(
+    # What `gateway/ledger.py` sends, and what the functions of `gateway/ledger.lua` do.
+    name="ledger",
+    rules="~money:* +auth +hello +ping +client|setinfo +client|setname +fcall +function|load"
+    " +time +get +set +setnx +hget +hset +hdel +hmget +hgetall +hexists +hincrby +hlen +zadd +zrem"
+    " +zrangebyscore +xadd +xdel +xrange +xlen +xread",
+)
+VALKEY_USERS = (_CACHE, _LEDGER)
 
 
 def service(tenant: Tenant, image: Image) -> ServiceSpec:
@@ -73,7 +92,7 @@ def _env() -> dict[str, str]:
         "HOME": "/tmp",
         "REDIS_HOST": "redis",
         "REDIS_PORT": "6379",
-        "REDIS_USERNAME": "litellm",
+        "REDIS_USERNAME": _CACHE.name,
         # The price map of the package: one that is downloaded could change what things cost.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_TELEMETRY_DISABLED": "true",
@@ -94,8 +113,8 @@ def _secret_env(tenant: Tenant) -> dict[str, Secret]:
         "LITELLM_MASTER_KEY": SecretRef("litellm-master"),
         "OPENWEBUI_API_KEY": SecretRef("litellm-openwebui"),
         "OPENWEBUI_JWT_SECRET": SecretRef("openwebui-identity"),
-        "REDIS_PASSWORD": SecretRef("redis-litellm"),
-        "LEDGER_REDIS_PASSWORD": SecretRef("redis-ledger"),
+        "REDIS_PASSWORD": SecretRef(_CACHE.secret),
+        "LEDGER_REDIS_PASSWORD": SecretRef(_LEDGER.secret),
         **{api_key_env(key.name): SecretRef(program_key(key.name)) for key in litellm.keys},
         **{
             provider_key_env(name): SecretRef(provider_key(name))
@@ -105,7 +124,7 @@ def _secret_env(tenant: Tenant) -> dict[str, Secret]:
     if tenant.billing:
         env["BILLING_API_KEY"] = SecretRef(BILLING_KEY)
     if litellm.database:
-        env["DATABASE_URL"] = database_url("postgresql", "litellm")
+        env["DATABASE_URL"] = _DATABASE.url("postgresql")
         env["LITELLM_SALT_KEY"] = SecretRef("litellm-salt")
     return env
 

@@ -7,9 +7,8 @@ from components.extra_hosts import core_hosts
 from components.program_files import program_files
 from components.secrets import LOGIN_SECRET
 from components.services import litellm
+from components.services.accounts import DatabaseRole, ValkeyUser
 from components.services.litellm_config import first_model
-from components.services.postgres import database_url
-from components.services.redis import redis_url
 from components.spec import (
     APPS,
     DATA,
@@ -32,6 +31,17 @@ _FILES = "/etc/cloudfreedom"
 _CONFIG = f"{_FILES}/chat.json"
 _READY = f"http://127.0.0.1:{PORT}/ready"
 _REDIS_DATABASE = 1
+
+_DATABASE = DatabaseRole(name="openwebui", owns_database=True)
+DATABASE_ROLES = (_DATABASE,)
+
+_SESSIONS = ValkeyUser(
+    name="openwebui",
+    rules="~open-webui:* &open-webui:* &socketio* +@read +@write +@pubsub +@scripting"
+    " +@transaction +@connection +time -@admin -@dangerous -function -fcall -fcall_ro -keys -scan"
+    " -randomkey -dbsize",
+)
+VALKEY_USERS = (_SESSIONS,)
 
 _ABSENT = [
     *("CHAT_CALL", "CHAT_STT", "CHAT_TTS", "CHAT_WEB_UPLOAD"),
@@ -226,9 +236,9 @@ def _origins(tenant: Tenant) -> list[str]:
 
 
 def _secret_env(tenant: Tenant) -> dict[str, Secret]:
-    redis = redis_url("openwebui", database=_REDIS_DATABASE)
+    redis = _SESSIONS.url(database=_REDIS_DATABASE)
     env: dict[str, Secret] = {
-        "DATABASE_URL": database_url("postgresql+psycopg", "openwebui"),
+        "DATABASE_URL": _DATABASE.url("postgresql+psycopg"),
         "REDIS_URL": redis,
         "WEBSOCKET_REDIS_URL": redis,
         "OPENAI_API_KEY": SecretRef("litellm-openwebui"),

@@ -1,13 +1,14 @@
-"""PostgreSQL: one database and one role each for LiteLLM and Open WebUI.
+"""PostgreSQL: the databases and roles of all services, reconciled at every start."""
 
-Its roles and passwords are reconciled at every start.
-"""
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 
+from components.services.accounts import DatabaseRole, database_roles
 from components.spec import (
     DATA,
     Healthcheck,
     SecretRef,
-    SecretText,
     ServiceSpec,
     Storage,
     script,
@@ -21,6 +22,7 @@ _FILES = "/etc/cloudfreedom/postgres"
 
 def service(tenant: Tenant, image: Image) -> ServiceSpec:
     """The tenant's database server."""
+    roles = database_roles(tenant)
     shared_buffers = tenant.postgres.memory_mb // 4
     return ServiceSpec(
         name="postgres",
@@ -37,13 +39,12 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
         healthcheck=Healthcheck(command="psql -XqtA -U postgres -d openwebui -c 'SELECT 1'"),
         env={"PGDATA": "/var/lib/postgresql/data/cluster"},
         files={
-            f"{_FILES}/{name}": script(name)
-            for name in ("postgres.sh", "pg_hba.conf", "reconcile.sql")
+            f"{_FILES}/postgres.sh": script("postgres.sh"),
+            f"{_FILES}/reconcile.sql": script("reconcile.sql"),
+            f"{_FILES}/roles.json": json.dumps([asdict(role) for role in roles], indent=2),
+            f"{_FILES}/pg_hba.conf": _access(roles),
         },
-        secret_files={
-            "litellm-database": SecretRef("litellm-database"),
-            "openwebui-database": SecretRef("openwebui-database"),
-        },
+        secret_files={role.secret: SecretRef(role.secret) for role in roles},
         storage=Storage(path="/var/lib/postgresql/data"),
         stop_signal="SIGINT",  # ends sessions and writes a checkpoint
         stop_seconds=60,
@@ -51,7 +52,8 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
     )
 
 
-def database_url(scheme: str, name: str) -> SecretText:
-    """Address of the database `name`, whose role has the same name."""
-    password = SecretRef(f"{name}-database")
-    return SecretText([f"{scheme}://{name}:", password, f"@postgres:5432/{name}"])
+def _access(roles: Sequence[DatabaseRole]) -> str:
+    """Who comes in from where, as `pg_hba.conf`."""
+    # The superuser comes in over the local socket only, each role from the data network only.
+    lines = [f"host {role.database} {role.name} samenet scram-sha-256\n" for role in roles]
+    return "".join(["local all postgres peer\n", *lines])

@@ -11,11 +11,13 @@ from docker.models.containers import Container
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from components.services.redis import PUBLIC_USERS, USERS
+from components.services import litellm, openwebui
+from components.services.redis import PUBLIC_USERS
 from images.catalog import load_catalog
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until
 
+USERS = {user.name: user.rules for user in (*litellm.VALKEY_USERS, *openwebui.VALKEY_USERS)}
 PASSWORDS = {user: secrets.token_hex(16) for user in USERS}
 
 MAY: dict[str, list[tuple[str, ...]]] = {

@@ -1,5 +1,6 @@
 """The seam is one: another service is a module, a section of the file and an image, and no more."""
 
+import json
 import sys
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +13,7 @@ from cli.export.recording import CONTAINER, record
 from components.compose.project import compose_project
 from components.docker.preflight import claims_of
 from components.docker.stack import DockerStack
+from components.services.accounts import DatabaseRole, ValkeyUser
 from components.spec import (
     DATA,
     Deployment,
@@ -35,6 +37,10 @@ class TenantWithSearch(Tenant):
     search: Resources | None = None
 
 
+ROLE = DatabaseRole(name="search", member_of=["pg_monitor"])
+USER = ValkeyUser(name="search", rules="+ping")
+
+
 def service(tenant: TenantWithSearch, image: Image) -> ServiceSpec:
     assert tenant.search
     return ServiceSpec(
@@ -46,7 +52,7 @@ def service(tenant: TenantWithSearch, image: Image) -> ServiceSpec:
         networks=[DATA],
         healthcheck=Healthcheck(command="true"),
         after=["postgres"],
-        secret_env={"KEY": SecretRef("litellm-openwebui")},
+        secret_env={"DATABASE": ROLE.url("postgresql"), "STORE": USER.url(database=0)},
         storage=Storage(path="/data"),
         ports=[PublishedPort(address="127.0.0.1", host_port=5002, port=80)],
     )
@@ -55,7 +61,12 @@ def service(tenant: TenantWithSearch, image: Image) -> ServiceSpec:
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Deployment:
     module = ModuleType("components.services.search")
-    monkeypatch.setattr(module, "service", service, raising=False)
+    for name, value in (
+        ("service", service),
+        ("DATABASE_ROLES", [ROLE]),
+        ("VALKEY_USERS", [USER]),
+    ):
+        monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     acme = load_acme(tmp_path, ACME)
     search = Resources(memory_mb=256, cpus=Decimal(1))
@@ -93,6 +104,24 @@ def test_what_it_has_on_the_host_is_looked_at_before_an_up(deployment: Deploymen
     assert "acme-search" in claims.containers
     assert "acme-search" in claims.volumes
     assert ("127.0.0.1", 5002) in claims.ports
+
+
+def test_its_accounts_are_made(deployment: Deployment) -> None:
+    services = {each.name: each for each in deployment.spec.services}
+    secrets = {each.name for each in deployment.spec.secrets}
+    assert {"search-database", "redis-search"} <= secrets
+    files = services["postgres"].files
+    assert "host postgres search samenet" in files["/etc/cloudfreedom/postgres/pg_hba.conf"]
+    [role] = [
+        role
+        for role in json.loads(files["/etc/cloudfreedom/postgres/roles.json"])
+        if role["name"] == "search"
+    ]
+    assert role == {"name": "search", "owns_database": False, "member_of": ["pg_monitor"]}
+    assert services["postgres"].secret_files["search-database"] == SecretRef("search-database")
+    values = dict.fromkeys(secrets, "?") | {"redis-search": "5ecret"}
+    users = services["redis"].secret_files["users.conf"].render(values)
+    assert "user search on >5ecret resetchannels +ping\n" in users
 
 
 def test_without_its_section_it_is_not_there(deployment: Deployment) -> None:
