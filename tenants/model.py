@@ -5,7 +5,7 @@ The descriptions here and in the sections beside are the documentation of the fi
 """
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, HttpUrl, IPvAnyAddress, ValidationInfo, field_validator, model_validator
 
@@ -16,6 +16,7 @@ from schema.types import (
     UNSPECIFIED,
     Domain,
     MiB,
+    Port,
     Resources,
     Section,
     Slug,
@@ -42,6 +43,18 @@ class Redis(Resources):
     memory_mb: MiB = Field(256, description=MEMORY)
 
 
+class Exporter(Resources):
+    """Metrics of a database, for Prometheus."""
+
+    memory_mb: MiB = Field(64, description=MEMORY)
+    port: Port = Field(
+        description="Port of 127.0.0.1 on the Docker host; nobody is asked to log in"
+    )
+
+    address: ClassVar[str] = "127.0.0.1"
+    """Metrics are published nowhere else, for they have no password."""
+
+
 class Tenant(Section):
     """One customer: an AI stack of its own."""
 
@@ -57,6 +70,8 @@ class Tenant(Section):
     litellm: LiteLLM
     postgres: Postgres = Postgres()
     redis: Redis = Redis()
+    postgres_exporter: Exporter | None = Field(None, description="Metrics of PostgreSQL")
+    redis_exporter: Exporter | None = Field(None, description="Metrics of Redis")
     billing: Billing | None = None
     login: Login | None = None
 
@@ -173,7 +188,7 @@ class Tenant(Section):
         )
         return section
 
-    @field_validator("billing", "login")
+    @field_validator("postgres_exporter", "redis_exporter", "billing", "login")
     @classmethod
     def _is_said(cls, section: Section | None, info: ValidationInfo) -> Section | None:
         # The key with nothing below it would mean a tenant without budgets or logins.

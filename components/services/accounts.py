@@ -35,10 +35,16 @@ class DatabaseRole:
         """Name of the password's secret."""
         return f"{self.name}-database"
 
-    def url(self, scheme: str) -> SecretText:
+    def url(self, scheme: str, *, query: str = "") -> SecretText:
         """Address of its database."""
         password = SecretRef(self.secret)
-        return SecretText([f"{scheme}://{self.name}:", password, f"@postgres:5432/{self.database}"])
+        return SecretText(
+            [
+                f"{scheme}://{self.name}:",
+                password,
+                f"@postgres:5432/{self.database}{query and f'?{query}'}",
+            ]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

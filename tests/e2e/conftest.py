@@ -183,8 +183,9 @@ def alpha_tenant(
     engine: DockerClient, providers: Providers, toolchain_name: str, project: Project
 ) -> Iterator[Running]:
     """The tenant that has providers."""
-    chat, api = free_ports(2)
-    file = alpha(f"a{secrets.token_hex(3)}", chat=chat, api=api, providers=providers)
+    chat, api, *metrics = free_ports(4)
+    slug = f"a{secrets.token_hex(3)}"
+    file = alpha(slug, chat=chat, api=api, metrics=metrics, providers=providers)
     with running(engine, project, toolchain_name, [file]) as up:
         yield up[0]
 

@@ -1,5 +1,6 @@
 """The tenants of the end-to-end tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +41,20 @@ class Models:
         return {"name": name, "deployments": deployments}
 
 
-def alpha(slug: str, *, chat: int, api: int, providers: Providers) -> dict[str, Any]:
+def alpha(
+    slug: str, *, chat: int, api: int, metrics: Sequence[int], providers: Providers
+) -> dict[str, Any]:
     """A tenant that uses what a tenant can have but budgets, with three providers.
 
     A model that fails in a test is used by no other, because failures are counted for a minute.
     """
     single, double = Models(providers).single, Models(providers).double
+    postgres, redis = metrics
     return {
         "slug": slug,
         "name": "Alpha",
+        "postgres_exporter": {"port": postgres},
+        "redis_exporter": {"port": redis},
         "openwebui": {"port": chat, "signup": False},
         "litellm": {
             "port": api,

@@ -11,13 +11,17 @@ from docker.models.containers import Container
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from components.services import litellm, openwebui
+from components.services import litellm, openwebui, redis_exporter
 from components.services.redis import PUBLIC_USERS
 from images.catalog import load_catalog
 from tests.e2e.project import free_ports
 from tests.e2e.waiting import until
 
-USERS = {user.name: user.rules for user in (*litellm.VALKEY_USERS, *openwebui.VALKEY_USERS)}
+USERS = {
+    user.name: user.rules
+    for module in (litellm, openwebui, redis_exporter)
+    for user in module.VALKEY_USERS
+}
 PASSWORDS = {user: secrets.token_hex(16) for user in USERS}
 
 MAY: dict[str, list[tuple[str, ...]]] = {
@@ -45,6 +49,14 @@ MAY: dict[str, list[tuple[str, ...]]] = {
         ("PUBLISH", "socketio", "x"),
         ("PUBLISH", "open-webui:tasks:commands", "x"),
         ("EVAL", "return redis.call('GET', KEYS[1])", "1", "open-webui:lock"),
+    ],
+    "redis-exporter": [
+        ("PING",),
+        ("INFO", "all"),
+        ("CLIENT", "SETNAME", "redis_exporter"),
+        ("LATENCY", "LATEST"),
+        ("LATENCY", "HISTOGRAM"),
+        ("SLOWLOG", "LEN"),
     ],
     "health": [("PING",)],
 }  # fmt: skip

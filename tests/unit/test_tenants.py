@@ -26,7 +26,10 @@ MODELS = f"  models:\n    - name: a\n{GPT}    - name: b\n{GPT}"  # lines 7 to 11
 DEPLOYMENT = "  models:\n    - name: a\n      deployments:\n        - model: openai/gpt-4o\n"
 UNPRICED = DEPLOYMENT.replace("gpt-4o", "our-own")
 
-SECTIONS = "slug, name, domain, bind, openwebui, litellm, postgres, redis, billing, login"
+SECTIONS = (
+    "slug, name, domain, bind, openwebui, litellm, postgres, redis, postgres_exporter,"
+    " redis_exporter, billing, login"
+)
 PRICES = (
     "input_per_million, output_per_million, cached_input_per_million, cache_write_per_million,"
     " reasoning_per_million, audio_input_per_million, audio_output_per_million, per_image,"
@@ -685,6 +688,30 @@ def test_two_tenants_with_one_port(
     assert problems_in_acme(folder, hosts=hosts) == [problem] * clash
 
 
+METRICS = "redis_exporter:\n  port: 9121\n"
+
+
+@pytest.mark.parametrize(("theirs", "clash"), [
+    (METRICS, True), (METRICS.replace("redis", "postgres"), True),
+    (METRICS.replace("9121", "9122"), False), ("", False),
+])  # fmt: skip
+def test_metrics_share_one_address_whatever_the_tenants_have(
+    folder: Path, theirs: str, clash: bool
+) -> None:
+    bound = f"{ACME}bind: 192.0.2.1\n{METRICS}"
+    write(folder, {"acme": bound, "beta": f"{BETA}bind: 192.0.2.2\n{theirs}"})
+    problem = "9: redis_exporter.port = 9121: already used by beta.yaml on this host;"
+    found = problems_in_acme(folder, hosts=HERE)
+    assert [each.startswith(problem) for each in found] == [True] * clash
+
+
+@pytest.mark.parametrize(("port", "owner"), [(3002, "openwebui"), (4002, "litellm")])
+def test_metrics_have_a_port_of_their_own(folder: Path, port: int, owner: str) -> None:
+    assert problems_of(folder, ACME + METRICS.replace("9121", str(port))) == [
+        f"8: redis_exporter.port = {port}: a port other than {owner}.port"
+    ]
+
+
 @pytest.mark.parametrize("broken", ["slug: [", "slug: {{ slug }}", "slug: acme\n", ""])
 def test_the_broken_file_of_another_tenant_is_not_in_the_way(folder: Path, broken: str) -> None:
     write(folder, {"acme": ACME, "beta": broken})
@@ -770,6 +797,8 @@ def test_what_a_file_leaves_out(folder: Path) -> None:
         },
         "postgres": {"memory_mb": 512, "cpus": "1"},
         "redis": {"memory_mb": 256, "cpus": "1"},
+        "postgres_exporter": None,
+        "redis_exporter": None,
         "billing": None,
         "login": None,
     }
