@@ -1,7 +1,7 @@
 # Everything works on a bare Debian 12 or 13; `make demo` and `make test` need nothing else.
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-all lint unit core soak bench clean
+.PHONY: help demo test test-all test-fast lint test-unit test-core soak bench clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,12 +12,14 @@ demo: .venv/demo  ## Bring a core and a tenant up, and print their addresses and
 clean: .venv/demo  ## Take the demo down; its data stays
 	@.venv/bin/cloudfreedom clean
 
-test: lint unit core  ## Run lint, unit and core, and end to end on every way up (45 min)
+test: test-fast  ## Run test-fast, and end to end on every way up (50 min)
 	$(PYTHON) -m pytest tests/e2e
 
 test-all: lint  ## The same with every member of each family, and kills for 50 rounds (hours)
 	for part in unit core e2e; do \
 	  SOAK_ROUNDS=50 $(PYTHON) -m pytest tests/$$part --all || exit; done
+
+test-fast: lint test-unit test-core  ## Run everything that needs no Docker engine (10 min)
 
 lint: .venv/test  ## Check format, style, types, imports and spelling (2 min)
 	.venv/bin/ruff format --check .
@@ -26,10 +28,10 @@ lint: .venv/test  ## Check format, style, types, imports and spelling (2 min)
 	.venv/bin/lint-imports
 	.venv/bin/codespell
 
-unit: .venv/test  ## Run the unit tests (2 min)
+test-unit: .venv/test  ## Run the unit tests (2 min)
 	$(PYTHON) -m pytest tests/unit
 
-core: .venv/test  ## Run the core's services on a real PocketBase, without containers (6 min)
+test-core: .venv/test  ## Run the core's services on a real PocketBase, without containers (6 min)
 	$(PYTHON) -m pytest tests/core
 
 soak: .venv/test  ## Kill whatever keeps budgets, for 50 rounds
