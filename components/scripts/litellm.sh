@@ -4,4 +4,4 @@ while :; do
     python3 -P -m gateway.outbox_worker
     sleep 1
 done &
-exec python3 -P -m gateway.app
+exec python3 -P -m gateway.adapter.app

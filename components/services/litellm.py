@@ -77,7 +77,9 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
             f"{_FILES}/litellm.sh": script("litellm.sh"),
             f"{_FILES}/gateway.json": gateway_config(tenant).model_dump_json(indent=2),
             **program_files(
-                *("asgi/*.py", "gateway/*.py", "gateway/*.lua", "money/*.py"), folder=_FILES
+                *("asgi/*.py", "gateway/*.py", "gateway/*.lua", "gateway/adapter/*.py"),
+                "money/*.py",
+                folder=_FILES,
             ),
         },
         ports=[PublishedPort(address=str(tenant.bind), host_port=litellm.port, port=PORT)],
@@ -133,4 +135,4 @@ def _program(tenant: Tenant) -> list[str]:
     """LiteLLM, with the sender beside it where something is to be sent."""
     if tenant.billing:
         return ["sh", f"{_FILES}/litellm.sh"]
-    return ["python3", "-P", "-m", "gateway.app"]
+    return ["python3", "-P", "-m", "gateway.adapter.app"]

@@ -55,7 +55,7 @@ def litellm_config(tenant: Tenant) -> Json:
 
     The container's environment has `LITELLM_MASTER_KEY`, `REDIS_HOST`, `REDIS_PORT`,
     `REDIS_USERNAME`, `REDIS_PASSWORD`, a variable for each provider key (see `provider_key_env`)
-    and what `gateway.auth` reads.
+    and what `gateway.adapter.auth` reads.
     """
     litellm = tenant.litellm
     return {
@@ -65,7 +65,7 @@ def litellm_config(tenant: Tenant) -> Json:
         "general_settings": {
             **(_DATABASE if litellm.database else {}),
             "master_key": "os.environ/LITELLM_MASTER_KEY",
-            "custom_auth": "gateway.auth.authenticate",
+            "custom_auth": "gateway.adapter.auth.authenticate",
             # Without it a request that custom_auth let in may do everything.
             "custom_auth_run_common_checks": True,
             "coordination_redis": dict(REDIS),
@@ -189,9 +189,9 @@ def _litellm_settings(tenant: Tenant) -> Json:
         # LiteLLM has it for all deployments at once; OpenAI's own answer chat completions too.
         settings["use_chat_completions_url_for_anthropic_messages"] = True
     if tenant.billing:
-        settings["callbacks"] = ["gateway.guard.guard"]
+        settings["callbacks"] = ["gateway.adapter.callback.guard"]
     if not litellm.models:
-        handler = "gateway.demo_model.demo_model"
+        handler = "gateway.adapter.demo_model.demo_model"
         settings["custom_provider_map"] = [{"provider": DEMO_PROVIDER, "custom_handler": handler}]
     return settings
 

@@ -224,15 +224,15 @@ def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) ->
     uploaded = {upload["file"] for upload in gateway_of(demo).inputs["uploads"]}
     folders = re.compile("/etc/litellm/.+/.+")
     assert set(filter(folders.fullmatch, uploaded)) == {
-        f"/etc/litellm/{package}/{path.name}"
+        f"/etc/litellm/{path.relative_to(ROOT).as_posix()}"
         for package in ("asgi", "gateway", "money")
-        for path in (ROOT / package).iterdir()
-        if path.is_file()
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
     }
 
 
 @pytest.mark.parametrize(("stack", "program", "core"), [
-    ("acme", ["python3", "-P", "-m", "gateway.app"], set()),
+    ("acme", ["python3", "-P", "-m", "gateway.adapter.app"], set()),
     ("app", ["sh", "/etc/litellm/litellm.sh"], {"billing-api"}),
     ("demo", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "pocketbase-core"}),
 ])  # fmt: skip

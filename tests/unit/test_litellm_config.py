@@ -120,7 +120,7 @@ def test_what_is_set_aside_is_no_price_and_stays_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "callbacks"), [
-    ("", None), ("billing: {}\n", ["gateway.guard.guard"]),
+    ("", None), ("billing: {}\n", ["gateway.adapter.callback.guard"]),
 ])  # fmt: skip
 def test_budgets_are_guarded_where_there_is_a_billing_api(
     tmp_path: Path, text: str, callbacks: list[str] | None
@@ -184,7 +184,7 @@ def test_a_price_per_token_is_exact(tmp_path: Path, price: str) -> None:
         ("", "litellm_settings.block_requests_for_models_without_pricing", True),
         ("", "general_settings.coordination_redis.host", "os.environ/REDIS_HOST"),
         ("", "general_settings.master_key", "os.environ/LITELLM_MASTER_KEY"),
-        ("", "general_settings.custom_auth", "gateway.auth.authenticate"),
+        ("", "general_settings.custom_auth", "gateway.adapter.auth.authenticate"),
         ("", "general_settings.custom_auth_run_common_checks", True),
     ],
 )
@@ -214,7 +214,7 @@ def test_a_tenant_without_models_gets_the_demonstration_models(tmp_path: Path) -
         assert each["litellm_params"]["model"] == f"cloudfreedom/{each['model_name']}"
         assert each["litellm_params"]["input_cost_per_token"] > 0
     assert settings["litellm_settings"]["custom_provider_map"] == [
-        {"provider": "cloudfreedom", "custom_handler": "gateway.demo_model.demo_model"}
+        {"provider": "cloudfreedom", "custom_handler": "gateway.adapter.demo_model.demo_model"}
     ]
 
 

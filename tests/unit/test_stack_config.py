@@ -306,7 +306,7 @@ def shown(recording: Recording, name: str) -> Mapping[str, Any]:
 def test_settings_are_readable_in_a_diff_and_secrets_are_not(app: Recording) -> None:
     litellm = shown(app, "app-litellm")
     assert "gpt-5" in litellm["files"]["/etc/litellm/config.yaml"]
-    assert len(litellm["files"]["/etc/litellm/gateway/guard.py"]) == 12
+    assert len(litellm["files"]["/etc/litellm/gateway/adapter/callback.py"]) == 12
     assert set(litellm["secrets"]) >= {"PROVIDER_KEY_OPENAI", "BILLING_API_KEY", "REDIS_PASSWORD"}
     assert all(re.fullmatch("[0-9a-f]{8}", print_) for print_ in litellm["secrets"].values())
 

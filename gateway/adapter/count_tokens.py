@@ -14,7 +14,8 @@ from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
 from litellm.proxy.common_utils.http_parsing_utils import read_request_body
 
 from gateway import refusal
-from gateway.auth import check_models, proxy_exception
+from gateway.adapter.auth import proxy_exception
+from gateway.callers import check_models
 from gateway.contents import contents
 from gateway.images import most_tokens
 from gateway.tools import added_tokens
@@ -34,7 +35,7 @@ async def _answer(
     body: dict[str, Any] = await read_request_body(request)
     router = proxy_server.llm_router
     try:
-        check_models(caller, body["model"])
+        check_models(caller.models, body["model"])
         if router is None or body["model"] not in router.get_model_names():
             raise refusal.unknown_model(body["model"])
     except refusal.Refusal as refused:

@@ -1,6 +1,6 @@
 """The program of the gateway's container: LiteLLM's application, behind what bounds and closes it.
 
-    python3 -P -m gateway.app
+    python3 -P -m gateway.adapter.app
 
 A request passes what tells its errors, the routes that its key may call, the limit of its body,
 and what a body may hold. Only then LiteLLM sees it. `LITELLM_CONFIG` names LiteLLM's own
@@ -22,8 +22,9 @@ from redis.exceptions import RedisError
 
 from asgi.body_limit import App, BodyLimit, BodyMemory
 from asgi.header_timeout import HeaderTimeout
-from gateway import count_tokens, log
-from gateway.auth import routes_of
+from gateway import log
+from gateway.adapter import count_tokens
+from gateway.callers import routes_of
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
 from gateway.json_body import JsonBody
