@@ -123,7 +123,7 @@ def running(
     process = AppProcess(
         folder=folder,
         port=port,
-        factory="core.services.web:create",
+        factory="core.services.web.app:create",
         settings=Settings.model_validate(told | changes),
         secrets=IdentitySecrets(
             pocketbase_password=pocketbase.password,

@@ -12,7 +12,7 @@ import pytest
 
 from asgi.header_timeout import HEADER_SECONDS
 from core.services.billing.app import LONGEST_BODY, LONGEST_OF_STRANGERS
-from core.services.web import LONGEST_FORM
+from core.services.web.app import LONGEST_FORM
 from tests.core.billing import OPERATOR, billing, key_of, told
 from tests.core.identity import Identity
 from tests.core.processes import AppProcess, PocketBaseProcess

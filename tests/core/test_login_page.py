@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cli.environment import ROOT
-from core.services.language import FOLDER, LANGUAGES
+from core.services.web.language import FOLDER, LANGUAGES
 from tests.core.identity import Identity
 from tests.core.pages import LOOKS, check_looks, opened, picture, size
 from tests.core.superuser import PASSWORD, Record
@@ -196,6 +196,6 @@ def named(text: str) -> set[str | None]:
 
 
 def test_nothing_is_in_the_page_that_the_policy_forbids() -> None:
-    for template in (ROOT / "core" / "services" / "templates").rglob("*.html"):
+    for template in (ROOT / "core" / "services" / "web" / "templates").rglob("*.html"):
         text = template.read_text("utf-8")
         assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:", text), template

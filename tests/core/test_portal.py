@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
 
 from core.services.identity.sessions import Person
-from core.services.language import LANGUAGES
 from core.services.pocketbase import NotFoundError, PocketBase, RefusedError
 from core.services.portal.data import PortalData
 from core.services.portal.formats import LARGEST_BUDGET, Formats
 from core.services.portal.month import Month
 from core.services.portal.usage import COLOURS
+from core.services.web.language import LANGUAGES
 from money.nanos import from_wire
 from tests.core.company import NOW, Company, written
 from tests.core.identity import Identity, form_token, running

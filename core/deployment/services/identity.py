@@ -18,9 +18,9 @@ def service(core: Core, config: CoreConfig, image: Image) -> ServiceSpec:
         core,
         "identity",
         image=image,
-        app="core.services.web:create",
+        app="core.services.web.app:create",
         listens_at=[PEOPLE, CONTAINERS],
-        folders=["identity", "portal", "static", "templates", "texts"],
+        folders=["identity", "portal", "web"],
         secrets={
             "pocketbase_password": SecretRef(secrets.SERVICES),
             "client_secrets": secrets.newest(secrets.CLIENT, core, rotation),

@@ -47,7 +47,7 @@ def python_service(
         image: that it runs.
         app: makes its ASGI application.
         listens_at: ports of the container.
-        folders: its own ones there; the files beside them are for all processes.
+        folders: its own ones there; the files beside them are for both processes.
         secrets: what `core.services.settings` reads as such.
         resources: memory and processors.
         ports: that it publishes; `/health` is asked at the first one's.

@@ -12,8 +12,8 @@ from fastapi.responses import RedirectResponse
 from core.services.identity import codes
 from core.services.identity.clients import Client, find_client
 from core.services.identity.sessions import Person, current_person
-from core.services.pages import PageError
 from core.services.settings import settings
+from core.services.web.pages import PageError
 
 PATH = "/authorize"
 SCOPES = ("openid", "email", "profile")

@@ -7,9 +7,9 @@ from joserfc.jwk import KeySet
 from core.services.identity import authorize
 from core.services.identity.signing_keys import published_keys, signing_key
 from core.services.identity.tokens import ALGORITHM
-from core.services.language import LANGUAGES
-from core.services.middleware import host
 from core.services.settings import settings
+from core.services.web.language import LANGUAGES
+from core.services.web.middleware import host
 
 router = APIRouter()
 

@@ -5,13 +5,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from core.services.forms import read_form
 from core.services.identity import sessions, throttle
 from core.services.identity.clients import Client
 from core.services.identity.destination import client_of, destination
-from core.services.language import texts_for
-from core.services.pages import page
 from core.services.pocketbase import PocketBase, UnverifiedError
+from core.services.web.forms import read_form
+from core.services.web.language import texts_for
+from core.services.web.pages import page
 
 router = APIRouter()
 

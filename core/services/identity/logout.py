@@ -6,13 +6,13 @@ import aiohttp
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from core.services.forms import read_form
 from core.services.identity import sessions, tokens
 from core.services.identity.clients import Client, all_clients, find_client
 from core.services.identity.sessions import Person, current_person
 from core.services.log import log
-from core.services.pages import page
 from core.services.pocketbase import PocketBase
+from core.services.web.forms import read_form
+from core.services.web.pages import page
 
 _SECONDS = 5
 

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from core.services.forms import read_form
 from core.services.identity import logout, sessions, throttle
 from core.services.identity.destination import client_of, destination
 from core.services.identity.sessions import Person
-from core.services.language import Texts, texts_for
-from core.services.pages import page
 from core.services.pocketbase import PocketBase
+from core.services.web.forms import read_form
+from core.services.web.language import Texts, texts_for
+from core.services.web.pages import page
 
 LEAST_CHARACTERS = 12
 MOST_BYTES = 71

@@ -9,9 +9,9 @@ from typing import Self
 
 from fastapi import Request, Response
 
-from core.services import cookies
 from core.services.pocketbase import NotFoundError, PocketBase, Record
 from core.services.settings import settings
+from core.services.web import cookies
 
 _COLLECTION = "sessions"
 _EXPAND = "user.tenant"

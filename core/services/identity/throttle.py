@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from babel.dates import format_timedelta
 
-from core.services.language import Texts
 from core.services.pocketbase import NotFoundError, PocketBase
+from core.services.web.language import Texts
 
 ACCOUNT_ATTEMPTS = 5
 ACCOUNT_SECONDS = 15 * 60

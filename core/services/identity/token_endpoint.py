@@ -7,11 +7,11 @@ from urllib.parse import unquote_plus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from core.services.forms import RepeatedFieldError, read_fields
 from core.services.identity import codes, tokens
 from core.services.identity.clients import Client, find_client
 from core.services.identity.sessions import Person, person_of
 from core.services.pocketbase import PocketBase
+from core.services.web.forms import RepeatedFieldError, read_fields
 
 router = APIRouter()
 

@@ -9,7 +9,7 @@ from pygal.style import Style  # type: ignore[import-untyped]
 
 from money.nanos import NANOS
 
-_STYLE = Path(__file__).parents[1] / "static" / "chart.css"
+_STYLE = Path(__file__).parents[1] / "web" / "static" / "chart.css"
 
 
 def bars(

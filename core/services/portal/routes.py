@@ -9,10 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
-from core.services.forms import read_form
 from core.services.identity.sessions import current_person
-from core.services.language import texts_for
-from core.services.pages import PageError, page
 from core.services.pocketbase import NotFoundError, RefusedError
 from core.services.portal import chart
 from core.services.portal.data import Period, PortalData, Subject
@@ -21,6 +18,9 @@ from core.services.portal.formats import LARGEST_BUDGET, Formats
 from core.services.portal.month import Month, choices
 from core.services.portal.usage import COLOURS, Sums, Usage, answered
 from core.services.settings import settings
+from core.services.web.forms import read_form
+from core.services.web.language import texts_for
+from core.services.web.pages import PageError, page
 from money.nanos import NANOS
 
 router = APIRouter()

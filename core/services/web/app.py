@@ -1,4 +1,4 @@
-"""Identity and portal, one app: `uvicorn --factory core.services.web:create`."""
+"""Identity and portal, one app: `uvicorn --factory core.services.web.app:create`."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -14,15 +14,15 @@ from starlette.types import ASGIApp, Scope
 
 from asgi.body_limit import BodyLimit
 from core.services.credentials import Credentials
-from core.services.forms import ForgedFormError, RepeatedFieldError
 from core.services.identity import routes as identity
 from core.services.identity import token_endpoint
-from core.services.language import texts_for
-from core.services.middleware import FOR_PROGRAMS, PolicyMiddleware
-from core.services.pages import PageError, page
 from core.services.pocketbase import AwayError, PocketBase
 from core.services.portal import routes as portal
 from core.services.settings import identity_secrets, settings
+from core.services.web.forms import ForgedFormError, RepeatedFieldError
+from core.services.web.language import texts_for
+from core.services.web.middleware import FOR_PROGRAMS, PolicyMiddleware
+from core.services.web.pages import PageError, page
 
 LONGEST_FORM = 64 * 1024
 """Bytes; all fields of the longest form have a half of it."""

@@ -7,7 +7,7 @@ from typing import Self
 
 from fastapi import Request, Response
 
-from core.services import cookies
+from core.services.web import cookies
 
 
 class ForgedFormError(Exception):

@@ -7,9 +7,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from core.services import forms
-from core.services.language import texts_for
 from core.services.settings import settings
+from core.services.web import forms
+from core.services.web.language import texts_for
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

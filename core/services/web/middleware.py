@@ -6,9 +6,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.services.language import texts_for
-from core.services.pages import content_policy, page
 from core.services.settings import settings
+from core.services.web.language import texts_for
+from core.services.web.pages import content_policy, page
 
 FOR_PROGRAMS = {
     "/.well-known/openid-configuration",
