@@ -24,7 +24,7 @@ from schema.types import DOLLAR, base_url
 from schema.yaml_file import SourceMap, read, stacks
 from tenants.address import overlap
 from tenants.billing import CORE_BILLING, Billing
-from tenants.login import CORE_LOGIN
+from tenants.login import CORE_LOGINS
 from tenants.model import Tenant
 from tenants.prices import priced_models
 
@@ -102,8 +102,8 @@ class _TenantFile:
         """
         section = getattr(self.tenant, name)
         url = section and (section.issuer if name == "login" else section.url)
-        core_has = CORE_LOGIN if name == "login" else CORE_BILLING
-        return url.port if url and url.host == core_has else None
+        of_core = CORE_LOGINS if name == "login" else (CORE_BILLING,)
+        return url.port if url and url.host in of_core else None
 
     def asks_core(self, billing: Billing) -> bool:
         """Whether the budgets are a core's: another name without a dot is not, whoever logs in."""

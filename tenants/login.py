@@ -8,8 +8,8 @@ from schema.text import constrained_str
 from schema.types import Section
 from tenants.url import ReachableUrl
 
-CORE_LOGIN = "pocketbase-core"
-"""Host name of the core's login."""
+CORE_LOGINS = ("identity-core", "pocketbase-core")
+"""Host names of the core's login; files that came from the original template have the second."""
 
 Role = Annotated[str, *constrained_str(r"[^\s,]([^,\n]*[^\s,])?", "a name without commas")]
 Scope = Annotated[str, *constrained_str(r"[!#-\[\]-~]+", "a word without spaces and quotes")]
@@ -23,7 +23,7 @@ class Login(Section):
     """
 
     issuer: ReachableUrl = Field(
-        HttpUrl("http://pocketbase-core:8090"),
+        HttpUrl(f"http://{CORE_LOGINS[0]}:8090"),
         description="Its address as the tenant's containers reach it; below it is"
         " /.well-known/openid-configuration",
     )

@@ -27,7 +27,7 @@ from schema.types import (
 )
 from tenants.billing import Billing, UserId
 from tenants.litellm import LiteLLM
-from tenants.login import CORE_LOGIN, Login
+from tenants.login import CORE_LOGINS, Login
 from tenants.openwebui import OpenWebUI
 
 
@@ -122,7 +122,7 @@ class Tenant(Section):
         if self.billing and self.billing.user_id:
             return self.billing.user_id
         # Another provider's subjects mean nothing to the core.
-        of_core = self.login and self.login.issuer.host == CORE_LOGIN
+        of_core = self.login and self.login.issuer.host in CORE_LOGINS
         speaks_two = self.billing and self.billing.contract_version > 1
         return UserId.SUBJECT if of_core and speaks_two else UserId.EMAIL
 

@@ -3,6 +3,7 @@
 from core.model import Budget, Core, CoreTenant, Person
 from core.services import settings as runtime
 from schema.types import base_url
+from tenants.login import CORE_LOGINS
 
 POCKETBASE = "http://pocketbase:8090"
 
@@ -12,7 +13,7 @@ def settings(core: Core) -> runtime.Settings:
     return runtime.Settings(
         name=core.name,
         public_url=core.public_url,
-        internal_url=f"http://pocketbase-core:{core.identity.port}",
+        internal_urls=tuple(f"http://{name}:{core.identity.port}" for name in CORE_LOGINS),
         pocketbase_url=POCKETBASE,
         currency=core.currency,
         usd_rate=_usd_rate(core),

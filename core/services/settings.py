@@ -63,14 +63,14 @@ class Settings(_Settings):
 
     Attributes:
         public_url: where people's browsers find identity and portal; the issuer.
-        internal_url: where tenants' containers find the same.
+        internal_urls: where tenants' containers find the same.
         usd_rate: by which tenants convert prices in US dollars; None if they need not.
         session_seconds: how long a login lasts after the last click.
     """
 
     name: str
     public_url: str
-    internal_url: str
+    internal_urls: tuple[str, ...]
     pocketbase_url: str
     currency: str
     usd_rate: UsdRate | None = None

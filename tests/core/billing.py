@@ -35,7 +35,7 @@ def billing(
     settings = Settings(
         name="Tests",
         public_url="http://127.0.0.1:8090",
-        internal_url="http://pocketbase-core:8090",
+        internal_urls=("http://identity-core:8090", "http://pocketbase-core:8090"),
         pocketbase_url=pocketbase.url,
         currency="EUR",
         session_seconds=3600,

@@ -114,7 +114,7 @@ def running(
     told = {
         "name": "CloudFreedom",
         "public_url": f"http://127.0.0.1:{port}",
-        "internal_url": f"http://localhost:{port}",
+        "internal_urls": [f"http://localhost:{port}", f"http://old.localhost:{port}"],
         "pocketbase_url": pocketbase.url,
         "currency": "EUR",
         "session_seconds": 3600,

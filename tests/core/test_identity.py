@@ -4,6 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64decode
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -60,8 +61,10 @@ def test_userinfo_says_what_is_so_now(identity: Identity) -> None:
 
 def test_programs_inside_are_sent_inside_and_browsers_outside(identity: Identity) -> None:
     public, internal = identity.url, identity.internal_url
-    for asked in (public, internal):
-        found = httpx.get(f"{asked}/.well-known/openid-configuration").json()
+    formerly = internal.replace("localhost", "old.localhost")
+    for asked in (public, internal, formerly):
+        headers = {"host": urlsplit(asked).netloc}
+        found = httpx.get(f"{public}/.well-known/openid-configuration", headers=headers).json()
         assert found["issuer"] == public
         assert found["authorization_endpoint"] == f"{public}/authorize"
         assert found["end_session_endpoint"] == f"{public}/end-session"

@@ -112,7 +112,7 @@ def delta(
         "openwebui": {"port": chat},
         "litellm": {"port": api, "models": [Models(providers).single("paid")]},
         "billing": {"url": f"http://billing-api:{billing}", "grace": "5s"},
-        "login": {"issuer": f"http://pocketbase-core:{identity}"},
+        "login": {"issuer": f"http://identity-core:{identity}"},
     }
 
 

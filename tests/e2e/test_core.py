@@ -93,7 +93,7 @@ def test_a_tenant_reaches_the_core_s_services_and_nothing_behind_them(
     networks = core.engine.containers.get(f"{core.slug}-pocketbase").attrs["NetworkSettings"]
     addresses = [network["IPAddress"] for network in networks["Networks"].values()]
     assert len(addresses) == 1
-    urls = [f"http://pocketbase-core:{core.port}{path}" for path in ("/api/health", "/_/")]
+    urls = [f"http://identity-core:{core.port}{path}" for path in ("/api/health", "/_/")]
     urls += [f"http://{address}:8090/api/health" for address in (*addresses, "pocketbase")]
     fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=3).read())"
     for url in urls:

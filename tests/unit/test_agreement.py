@@ -17,7 +17,7 @@ litellm:
 billing:
   url: http://billing-api:3000
 login:
-  issuer: http://pocketbase-core:8090
+  issuer: http://identity-core:8090
 """
 CORE = """\
 name: Example
@@ -72,7 +72,7 @@ def test_files_that_fit(checkout: Path) -> None:
      'tenants/acme.yaml:1: slug = "acme": core/prod.yaml must have it under `tenants`, since'
      " `login` or `billing` leads there"),
     ("core/prod.yaml", "currency", "identity: {port: 8092}\ncurrency",
-     'tenants/acme.yaml:10: login.issuer = "http://pocketbase-core:8090/": port 8092, which'
+     'tenants/acme.yaml:10: login.issuer = "http://identity-core:8090/": port 8092, which'
      " core/prod.yaml says"),
     ("tenants/acme.yaml", "billing-api:3000", "billing-api:3005",
      'tenants/acme.yaml:8: billing.url = "http://billing-api:3005/": port 3000, which'
@@ -127,8 +127,8 @@ def test_a_core_on_another_host_is_not_reached_by_a_name_without_a_dot(checkout:
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    ("http://pocketbase-core:8090", "http://keycloak:8080/realms/acme"),
-    ("http://pocketbase-core:8090", "http://[fd00::7]:8080"),
+    ("http://identity-core:8090", "http://keycloak:8080/realms/acme"),
+    ("http://identity-core:8090", "http://[fd00::7]:8080"),
     ("http://billing-api:3000", "http://budgets:3005\n  currency: CHF"),
 ])  # fmt: skip
 def test_a_service_of_the_tenant_s_own_on_the_docker_host_is_not_the_core_s(

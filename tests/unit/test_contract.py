@@ -234,7 +234,7 @@ def test_the_gateway_has_every_file_of_its_code_and_no_other(demo: Recording) ->
 @pytest.mark.parametrize(("stack", "program", "core"), [
     ("acme", ["python3", "-P", "-m", "gateway.adapter.app"], set()),
     ("app", ["sh", "/etc/litellm/litellm.sh"], {"billing-api"}),
-    ("demo", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "pocketbase-core"}),
+    ("demo", ["sh", "/etc/litellm/litellm.sh"], {"billing-api", "identity-core"}),
 ])  # fmt: skip
 def test_the_gateway_tells_and_reaches_a_billing_api_only_if_there_is_one(
     stack: str, program: list[str], core: set[str]
@@ -300,7 +300,7 @@ def test_the_chat_has_every_file_of_its_code_and_no_other(demo: Recording) -> No
 def test_the_chat_connects_to_the_tenant_and_its_login_alone(demo: Recording) -> None:
     uploads = {each["file"]: each["content"] for each in chat_of(demo).inputs["uploads"]}
     told = json.loads(uploads["/etc/cloudfreedom/chat.json"])
-    places = [("litellm", 4000), ("postgres", 5432), ("redis", 6379), ("pocketbase-core", 8090)]
+    places = [("litellm", 4000), ("postgres", 5432), ("redis", 6379), ("identity-core", 8090)]
     assert [tuple(place) for place in told["destinations"]] == places
     # Another loop would connect where Python's own hook does not see it.
     assert "--loop asyncio" in " ".join(chat_of(demo).inputs["command"])

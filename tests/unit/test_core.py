@@ -152,7 +152,7 @@ def test_its_processes_understand_what_they_are_told(core: Recording, name: str)
     told = Settings.model_validate_json(upload(core, name, "/etc/core/settings.json"))
     [tenant] = told.tenants
     assert told.public_url == "http://127.0.0.1:8090"
-    assert told.internal_url == "http://pocketbase-core:8090"
+    assert told.internal_urls == ("http://identity-core:8090", "http://pocketbase-core:8090")
     assert told.currency == "EUR"
     assert told.usd_rate == UsdRate(rate=Decimal("0.86"), as_of=date(2026, 11, 20))
     assert (tenant.slug, tenant.chat_url) == ("demo", "http://127.0.0.1:3001")

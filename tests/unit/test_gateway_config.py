@@ -149,6 +149,7 @@ KEYCLOAK = "login: {issuer: 'https://id.example.com/realms/acme'}\n"
     (CORE, "login: {}\n", 2, "subject"),
     (CORE, "", 2, "email"),
     (CORE, KEYCLOAK, 2, "email"),
+    (CORE, "login: {issuer: 'http://identity-core:8090'}\n", 2, "subject"),
     (CORE, "login: {issuer: 'http://pocketbase-core:8090'}\n", 2, "subject"),
     (CORE, "login: {issuer: 'http://keycloak:8080/realms/acme'}\n", 2, "email"),
     (CORE, "login: {issuer: 'http://[fd00::7]:8080'}\n", 2, "email"),

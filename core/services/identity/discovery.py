@@ -9,7 +9,7 @@ from core.services.identity.signing_keys import published_keys, signing_key
 from core.services.identity.tokens import ALGORITHM
 from core.services.settings import settings
 from core.services.web.language import LANGUAGES
-from core.services.web.middleware import host
+from core.services.web.middleware import internal_url
 
 router = APIRouter()
 
@@ -17,9 +17,8 @@ router = APIRouter()
 @router.get("/.well-known/openid-configuration")
 async def configuration(request: Request) -> Response:
     """OpenID Connect Discovery: browsers go to public addresses, programs where they asked."""
-    public, internal = settings().public_url, settings().internal_url
-    inside = request.headers["host"].lower() == host(internal)
-    here = internal if inside else public
+    public = settings().public_url
+    here = internal_url(request.headers["host"]) or public
     return JSONResponse(
         {
             "issuer": public,

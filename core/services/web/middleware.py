@@ -57,11 +57,16 @@ def host(url: str) -> str:
     return urlsplit(url).netloc.lower()
 
 
+def internal_url(asked: str) -> str | None:
+    """The internal address that the header `Host` is of, if it is of one."""
+    return next((url for url in settings().internal_urls if host(url) == asked.lower()), None)
+
+
 def _is_asked_rightly(scope: Scope) -> bool:
     asked = Headers(scope=scope).get("host", "").lower()
     if asked == host(settings().public_url) or scope["path"] == "/health":
         return True
-    return asked == host(settings().internal_url) and scope["path"] in FOR_PROGRAMS
+    return internal_url(asked) is not None and scope["path"] in FOR_PROGRAMS
 
 
 async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
