@@ -19,7 +19,7 @@ SECRETS = "/run/secrets"
 DATA, APPS = "data", "apps"
 """Names of the two networks of a stack."""
 
-# Handing over a volume and stepping down to another user needs these; the process itself
+# Giving a volume to another user and becoming that user needs these; the process itself
 # has none. KILL lets the init process, still root, pass a stop signal on.
 _CAPABILITIES_TO_DROP_PRIVILEGES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
@@ -305,7 +305,7 @@ class ServiceSpec:
         """The program that hands secrets and storage to the process, and then becomes it."""
         start = ["/bin/sh", START]
         if self.storage and self.storage.chown:
-            start += ["--hand-over", f"{self.user}:{self.user}", self.storage.path]
+            start += ["--chown", f"{self.user}:{self.user}", self.storage.path]
         return start
 
     @property
