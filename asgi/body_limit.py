@@ -109,7 +109,7 @@ class BodyMemory:
 
 
 class HeldMemory:
-    """What one request has of the memory."""
+    """The share of the memory that one request has."""
 
     def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
@@ -129,7 +129,7 @@ class HeldMemory:
 
 
 def memory_of(body: bytes) -> int:
-    """What a body takes once it is read as JSON, and copied as often as LiteLLM does."""
+    """Memory of a body that is read as JSON, and copied as often as LiteLLM does."""
     counted = {b"{": _PER_OBJECT, b"[": _PER_LIST, b":": _PER_NAME}
     return len(body) * _PER_BYTE + sum(body.count(mark) * each for mark, each in counted.items())
 
@@ -247,7 +247,7 @@ def _openai_error(_scope: Scope, status: int, message: str) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """What the application receives: the body that has been read, then what comes after it."""
+    """Messages for the application: the body that has been read, then those after it."""
     unread = iter([body])
 
     async def receive_again() -> Message:

@@ -1,1 +1,1 @@
-"""What runs inside Open WebUI: logins, settings, names and limits of the tenant's file."""
+"""Code inside Open WebUI: logins, settings, names and limits of the tenant's file."""

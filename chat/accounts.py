@@ -29,7 +29,7 @@ _at_login: ContextVar[bool] = ContextVar("at_login", default=False)
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedLogin:
-    """What the OpenID provider says of somebody who has logged in."""
+    """Claims of the OpenID provider about somebody who has logged in."""
 
     issuer: str
     subject: str
@@ -38,7 +38,7 @@ class VerifiedLogin:
 
 
 class Step(Enum):
-    """What a login does with the account that has its e-mail address already."""
+    """Handling of an account whose e-mail address a login has, too."""
 
     NOTHING = auto()
     LINK = auto()  # an account of the chat's own, from now on this person's
@@ -47,7 +47,7 @@ class Step(Enum):
 
 
 def decide(login: VerifiedLogin, own: Any, holder: Any) -> Step:
-    """What to do with the account that holds the address of a login.
+    """Decide on the account that holds the address of a login.
 
     Args:
         login: what the provider says.
@@ -83,14 +83,14 @@ def of_subject(accounts: Iterable[Any], issuer: str | None, email: str) -> Any:
 
 
 def stored(account: Any) -> dict[str, str]:
-    """What the last login wrote down with an account; empty for one of the chat's own."""
+    """The record of the last login in an account; empty for one of the chat's own."""
     providers = getattr(account, "oauth", None)
     found = providers.get(PROVIDER) if isinstance(providers, dict) else None
     return found if isinstance(found, dict) and found.get("sub") else {}
 
 
 def claims(account: Any) -> dict[str, str]:
-    """What the signed header says of an account's person, besides what Open WebUI says."""
+    """Claims of the signed header about an account's person, beside those of Open WebUI."""
     login = stored(account)
     if not login.get("iss"):
         return {}

@@ -87,7 +87,7 @@ def _only(create_admin: Callable[..., Awaitable[object]]) -> Callable[..., Await
 def _started(
     seed: Callable[[], Awaitable[None]], tenant: config.ChatConfig
 ) -> Callable[[], Awaitable[None]]:
-    """What is put right at each start, when the database is there."""
+    """Repairs at each start, when the database is there."""
 
     async def seed_registered_defaults() -> None:
         await seed()

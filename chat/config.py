@@ -1,4 +1,4 @@
-"""What the chat is told of the tenant's file: the JSON that `components/openwebui.py` writes."""
+"""The chat's part of the tenant's file: JSON that `components/services/openwebui.py` writes."""
 
 import json
 import os

@@ -201,7 +201,7 @@ def sign_with_login() -> None:
 
 
 def authentication(metadata: Claims) -> Any:
-    """How the chat shows its secret: what the provider takes, and Basic where it does not say."""
+    """The chat's client authentication: one that the provider takes, or Basic if it names none."""
     methods = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
     return "client_secret_post" if "client_secret_basic" not in methods else basic
 

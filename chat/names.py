@@ -16,7 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = frozenset({"/health", "/health/db", "/ready"})
-"""What the container itself asks, under no name of the chat."""
+"""Paths that the container itself asks for, under no name of the chat."""
 
 _LOGIN = "/oauth/oidc/login"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

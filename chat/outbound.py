@@ -41,7 +41,7 @@ class Outbound:
         sys.addaudithook(self.hook)
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
-        """What the interpreter calls.
+        """The hook that the interpreter calls.
 
         Raises:
             PermissionError: the process may not go there.

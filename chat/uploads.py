@@ -19,7 +19,7 @@ _AT_ONCE = 2
 """Each costs the container a multiple of its size while it is read and stored."""
 
 _ENVELOPE = 256 * 1024
-"""What a form has besides its file."""
+"""Bytes of a form besides its file."""
 
 
 class Uploads:

@@ -1,4 +1,4 @@
-"""What the files of tenants and cores in one checkout say of each other, compared."""
+"""Comparison of the files of tenants and cores in one checkout."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -72,7 +72,7 @@ class _CoreFile:
             yield _Listener(self.source, path, "127.0.0.1", core.pocketbase.admin_port)
 
     def entry(self, slug: str) -> tuple[int, CoreTenant] | None:
-        """Where the core has a tenant, if it has it."""
+        """A tenant in the core's file, with its position there; None if it has none."""
         found = (item for item in enumerate(self.core.tenants) if item[1].slug == slug)
         return next(found, None)
 

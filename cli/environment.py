@@ -19,7 +19,7 @@ _ENGINE_FOLDER = Path(os.environ.get("CLOUDFREEDOM_ENGINE_DIR", "/var/lib/cloudf
 
 
 def docker_address() -> str:
-    """Where the machine's own Docker clients look."""
+    """The Docker host that the machine's own Docker clients use."""
     return os.environ.get("DOCKER_HOST", LOCAL_DOCKER)
 
 

@@ -17,7 +17,7 @@ from components.labels import TENANT, service_of
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What is up of a tenant or a core.
+    """The containers of a tenant or a core that are up.
 
     Attributes:
         address: the Docker host, `unix://`, `tcp://` or `ssh://`.
@@ -44,7 +44,7 @@ class RunningStack:
         return container if container is not None and container.status == "running" else None
 
     def output(self, container: Container, command: Sequence[str]) -> bytes:
-        """What a command prints that runs in a container, as root."""
+        """Output of a command that runs in a container, as root."""
         if self.address.startswith("ssh://"):
             # Nothing can be run over a connection that is shared; it ends in a broken pipe.
             there = join(["docker", "exec", "--user", "0", str(container.name), *command])

@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """What the file of a stack says under `config`; empty if there is nothing.
+    """The mapping `config` of a stack's file; empty if there is none.
 
     Raises:
         FileError: it is no mapping.

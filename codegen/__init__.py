@@ -1,1 +1,1 @@
-"""What makes the project's data files, and what a bare machine needs first."""
+"""Generators of the project's data files."""

@@ -97,7 +97,7 @@ PAGES: Mapping[str, Page] = {
 
 
 def files() -> dict[Path, str]:
-    """What `docs/reference/` should hold."""
+    """The files of `docs/reference/`, by path."""
     return {
         **{FOLDER / name: page_text(page) for name, page in PAGES.items()},
         FOLDER / "stack-config.schema.json": schema.text(StackConfig),
@@ -245,7 +245,7 @@ def _default(value: Json, whole: Json) -> str:
 
 
 def _description(value: Json, whole: Json) -> str:
-    """What a section says of itself, where its key says nothing."""
+    """Description of a section, where its key has none."""
     return " ".join(_first_sentence(whole["$defs"][name]) for name, _suffix in _references(value))
 
 

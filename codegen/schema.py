@@ -26,7 +26,7 @@ def schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def text(model: type[BaseModel]) -> str:
-    """What the file should hold."""
+    """Text of the file."""
     return json.dumps(schema(model), indent=2) + "\n"
 
 

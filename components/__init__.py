@@ -1,1 +1,1 @@
-"""How a tenant is deployed: its services as specs, and the platforms that render them."""
+"""Deployment of a tenant: its services as specs, and the platforms that render them."""

@@ -16,7 +16,7 @@ _CORE = "pulumi config set core organization/PROJECT/STACK, or "
 
 @dataclass(frozen=True, kw_only=True)
 class CoreCredentials:
-    """What a core has made for one tenant, and what its amounts are in."""
+    """A core's credentials for one tenant, and the currency of its amounts."""
 
     billing_key: str
     login_secret: str
@@ -75,7 +75,7 @@ def _missing(requirement: str, setting: str, variable: str, other: str = "") -> 
 def core_credentials(
     outputs: Mapping[str, Any], slug: str, *, core: str, stack: str
 ) -> CoreCredentials:
-    """What a core has made for a tenant.
+    """Credentials that a core has made for a tenant.
 
     Args:
         outputs: of the core's stack.

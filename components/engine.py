@@ -23,7 +23,7 @@ def stack_settings() -> dict[str, str]:
 
 
 def credentials_of_core(core: str, slug: str) -> CoreCredentials:
-    """What a core has made for the tenant of the running stack.
+    """Credentials that a core has made for the tenant of the running stack.
 
     Args:
         core: name of its stack.

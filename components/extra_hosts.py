@@ -1,4 +1,4 @@
-"""How a tenant reaches what lives on no network of its own, but on its Docker host."""
+"""Names by which a tenant reaches what its Docker host publishes, on no network of its own."""
 
 from pydantic import HttpUrl
 

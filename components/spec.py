@@ -1,4 +1,4 @@
-"""What a service is, apart from where it runs: plain data that each platform renders.
+"""Specs: a service apart from where it runs, as plain data that each platform renders.
 
 A platform consumes every field or refuses it; a test of each holds it to that. What is the same for
 all containers, their hardening first of all, is here as a default, once.
@@ -187,7 +187,7 @@ NETWORKS = (NetworkSpec(name=DATA, internal=True), NetworkSpec(name=APPS, intern
 
 @dataclass(frozen=True, kw_only=True)
 class Healthcheck:
-    """When a container counts as ready: a shell command that ends with 0 then."""
+    """The condition of readiness: a shell command that ends with 0 then."""
 
     command: str
     start_seconds: int = 120
@@ -207,7 +207,7 @@ class PublishedPort:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Where the service's volume is in its container.
+    """The place of the service's volume in its container.
 
     Attributes:
         path: an absolute one.
@@ -310,7 +310,7 @@ class ServiceSpec:
 
     @property
     def arguments(self) -> list[str]:
-        """What the entrypoint gets beside its own: the process."""
+        """Arguments of the entrypoint: the process."""
         return ["--", *self.command]
 
     @property
@@ -366,7 +366,7 @@ class StackSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What a stack of Pulumi, or an export, brings up, and where.
+    """The spec that a stack of Pulumi, or an export, brings up, with its secrets and its host.
 
     Attributes:
         spec: the tenant or the core.

@@ -1,4 +1,4 @@
-"""What belongs to a deployment rather than to a tenant or a core: the config of its stack."""
+"""The config of a stack: all that belongs to a deployment and not to the tenant's file."""
 
 import json
 import re
@@ -88,7 +88,7 @@ class Rotation(Section):
 
 
 class Deployment(Section):
-    """Where anything is deployed, and from which images."""
+    """The Docker host of a deployment, and its images."""
 
     docker_host: DockerHost = Field(LOCAL_DOCKER, description="The Docker host that runs it")
     images: ImageSource = Field(

@@ -52,7 +52,7 @@ def _with_chat_urls(core: Core, path: Path) -> Core:
 
 
 def _opened(folder: Path) -> dict[str, HttpUrl]:
-    """Where the chat of each tenant of a folder is opened, by its slug."""
+    """Address of the chat of each tenant of a folder, by its slug."""
     found = {}
     for stack in stacks(folder):
         with suppress(InvalidFileError):

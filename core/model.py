@@ -1,4 +1,4 @@
-"""What a core is: the shape of its file, with every default."""
+"""The model of a core: the shape of its file, with every default."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -45,21 +45,21 @@ _UNUSED = "one that is not used above"
 
 
 class Period(StrEnum):
-    """When a budget starts anew."""
+    """The period after which a budget starts anew."""
 
     MONTH = "month"  # with each month of UTC
     NEVER = "never"
 
 
 class Role(StrEnum):
-    """What a person may do."""
+    """Rights of a person."""
 
     USER = "user"  # chat, and see what is their own
     ADMIN = "admin"  # that, administer the chat, and set budgets of the tenant
 
 
 class Budget(Section):
-    """What may be spent."""
+    """An amount that may be spent in a period."""
 
     amount: Amount = Field(description="In the core's currency")
     period: Period = Field(
@@ -103,7 +103,7 @@ class CoreTenant(Section):
 
 
 class PocketBase(Resources):
-    """Where people, budgets and usage are kept."""
+    """The store of people, budgets and usage."""
 
     memory_mb: MiB = Field(256, description=MEMORY)
     admin_port: Port | None = Field(
@@ -113,7 +113,7 @@ class PocketBase(Resources):
 
 
 class BillingApi(Resources):
-    """What tenants ask for budgets and tell of usage."""
+    """The service that tenants ask for budgets and report usage to."""
 
     port: Port = Field(3000, description="Where tenants reach it on the Docker host's bridge")
     memory_mb: MiB = Field(256, description=MEMORY)
@@ -151,7 +151,7 @@ class Core(Section):
 
     @property
     def public_url(self) -> str:
-        """Where people's browsers find login and portal."""
+        """Address of login and portal for people's browsers."""
         return public_url(self.domain, self.bind, self.identity.port)
 
     @field_validator("tenants")

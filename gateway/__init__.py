@@ -1,1 +1,1 @@
-"""What runs inside the LiteLLM container. It imports nothing of the rest of the project."""
+"""Code inside LiteLLM's container; it stands on `asgi` and `money` alone."""

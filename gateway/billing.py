@@ -39,7 +39,7 @@ class BillingAwayError(Exception):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a person may spend, in nanos.
+    """A person's budget, in nanos.
 
     Attributes:
         words: why the Billing API refuses, or empty.
@@ -83,7 +83,7 @@ class Billing:
             await self._session.close()
 
     async def check(self, asked: Reservation, estimate: int) -> Budget:
-        """What the payer of a request may spend.
+        """The budget of the payer of a request.
 
         Raises:
             BillingAwayError: it is not known.

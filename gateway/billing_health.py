@@ -15,7 +15,7 @@ log = logging.getLogger("gateway.billing_health")
 
 
 class BillingHealth:
-    """What is known of the Billing API, as the one who pays for nobody in particular asks it."""
+    """Health of the Billing API, asked for the account that pays for nobody in particular."""
 
     def __init__(self, billing: Billing, account: str, *, grace_seconds: int) -> None:
         self._billing = billing
@@ -26,7 +26,7 @@ class BillingHealth:
         self._words = ""
 
     async def status(self) -> str:
-        """That it answers, or why not."""
+        """Whether it answers, in words for the health check."""
         now = time.monotonic()
         if now - self._asked_at >= PAUSE_SECONDS:
             self._asked_at = now

@@ -31,7 +31,7 @@ log = logging.getLogger("gateway.bookkeeper")
 
 @dataclass(frozen=True, kw_only=True)
 class ReservationRequest:
-    """What a request wants set aside, in nanos.
+    """A request for a reservation; amounts are nanos.
 
     Attributes:
         former_key: of its payer.

@@ -1,4 +1,4 @@
-"""What a request holds: words, images, and content of a length that nobody here can see.
+"""The contents of a request: words, images, and what has a length that nobody here can see.
 
 A part of a message says by its `type`, and by the keys that carry a value, what it is. Words are
 never looked at: neither a text, nor a tool's description, nor what a tool was called with.
@@ -61,7 +61,7 @@ _TEXT = re.compile(r"text/[\w.+-]+|application/(json|xml|yaml)", re.IGNORECASE)
 
 @dataclass
 class Contents:
-    """What a request holds.
+    """The contents of a request.
 
     Attributes:
         words: the body, without what is no words.
@@ -174,7 +174,7 @@ def _is_stored(value: object) -> bool:
 
 
 def _address(value: object) -> tuple[str, list[str]]:
-    """Where an image or a file is, and every media type that anything says it has."""
+    """Address of an image or a file, and every media type that anything says it has."""
     said: list[str] = []
     address = value
     if isinstance(value, dict):
@@ -195,7 +195,7 @@ def _media(kinds: Iterable[str]) -> set[str]:
 
 
 def _data(value: object) -> str | None:
-    """What is in the body itself, in base64."""
+    """Bytes in the body itself, in base64."""
     if isinstance(value, dict):
         if value.get("type") == "base64" and isinstance(value.get("data"), str):
             return str(value["data"])

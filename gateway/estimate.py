@@ -1,4 +1,4 @@
-"""How much a request may cost."""
+"""Estimates of the cost of a request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -125,7 +125,7 @@ class Request:
         return tokens
 
     def _prompts(self) -> int:
-        """How many texts are to be completed."""
+        """Number of texts to be completed."""
         prompt = self.body.get("prompt")
         if not isinstance(prompt, list) or all(isinstance(token, int) for token in prompt):
             return 1
@@ -147,7 +147,7 @@ class Request:
         return thinking + SHORTEST_THOUGHT_ANSWER if thinking else SHORTEST_ANSWER
 
     def _thinking_tokens(self) -> int:
-        """How much a model thinks before it answers, as the caller says or as is usual."""
+        """Tokens that a model thinks for before it answers, as the caller says or as is usual."""
         thinking = self.body.get("thinking") or {}
         if thinking.get("type") == "disabled":
             return 0

@@ -1,4 +1,4 @@
-"""What a caller is told when a request fails: one sentence, in the form of the API that was called.
+"""Errors for callers: one sentence, in the form of the API that was called.
 
 LiteLLM answers with tracebacks, its version, addresses of deployments and its own words around a
 provider's. What the provider says about the request itself is kept: the caller needs it.
@@ -132,7 +132,7 @@ class _Raised:
         return Failure(status=status, message=self.words)
 
     def _troubles(self, status: int) -> Iterator[tuple[bool, int, str]]:
-        """What the caller can do nothing about: whether it is that, its status, its sentence."""
+        """Errors of others: whether it is this one, the status and the sentence for the caller."""
         model = f" of the model `{self.model}`" if self.model else ""
         place = f"The provider{model}" + (f" ({self.provider})" if self.provider else "")
         unconnected = self.name == "APIConnectionError"

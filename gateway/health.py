@@ -15,7 +15,7 @@ ANSWERS = "answers"
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What the answer depends on; it is there once LiteLLM's loop runs.
+    """The parts that the answer depends on; they are there once LiteLLM's loop runs.
 
     Attributes:
         loaded: whether LiteLLM checks budgets.
@@ -40,7 +40,7 @@ class Health:
 
 
 async def ledger_state(ledger: Ledger) -> str:
-    """That Redis takes a reservation, or why not."""
+    """`ANSWERS` if Redis takes a reservation, or else the reason."""
     try:
         await ledger.probe()
     except OutOfMemoryError:

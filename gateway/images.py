@@ -1,4 +1,4 @@
-"""How many tokens a provider counts for an image, at most.
+"""The most tokens that a provider counts for an image.
 
 Each provider has a rule of its own, and some count ten times as much as others. The rules are from
 the providers' pages of November 2026: OpenAI "Images and vision", Anthropic "Vision", Google
@@ -102,7 +102,7 @@ _MOST_OF_GEMINI_3 = 2240
 
 
 def _gemini(image: Image) -> int | None:
-    """What has no name of an image may be a film or a document, which LiteLLM would fetch."""
+    """Content without a name of an image may be a film or a document, which LiteLLM would fetch."""
     if not image.named:
         return None
     if not image.size:

@@ -39,7 +39,7 @@ TOTALS = "money:totals"
 RESERVATIONS = "money:reservations"
 
 LEASE_SECONDS = 30
-"""How long a request counts as under way after the last sign of life of its LiteLLM."""
+"""Seconds for which a request counts as under way after its LiteLLM's last sign of life."""
 
 PATIENCE_SECONDS = 1.0
 RESERVE_SECONDS = 2 * PATIENCE_SECONDS
@@ -58,7 +58,7 @@ _LIBRARY = Path(__file__).with_name("ledger.lua")
 
 
 class Verdict(StrEnum):
-    """What the ledger says to a request."""
+    """The ledger's answer to a request."""
 
     GRANTED = "granted"
     UNKNOWN = "unknown"  # the budget was never asked for
@@ -93,7 +93,7 @@ class ReserveResult:
 
     @property
     def left(self) -> int:
-        """What is neither spent nor set aside."""
+        """Nanos that are neither spent nor set aside."""
         return self.allowance - self.spent - self.reserved
 
 
@@ -192,7 +192,7 @@ class Event:
         }
 
     def additions(self) -> dict[str, str]:
-        """What the second contract has of the event besides."""
+        """Fields of the event that only the second contract has."""
         return {
             "model_used": self.model_used or self.model,
             "over_reserved": to_wire(self.over_reserved),

@@ -20,7 +20,7 @@ _MOST_ERRORS = 8
 
 @dataclass
 class RequestLog:
-    """What has been written about one request, and the errors that LiteLLM reported in it."""
+    """The log of one request, and the errors that LiteLLM reported in it."""
 
     written: bool = False
     ended: bool = False
@@ -70,7 +70,7 @@ def keep_quiet() -> None:
 
 
 class _Nowhere:
-    """Where printed text goes."""
+    """A place for printed text that keeps none."""
 
     encoding = "utf-8"
 

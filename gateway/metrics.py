@@ -1,4 +1,4 @@
-"""What Prometheus reads at `/metrics`; no label names a person."""
+"""Metrics for Prometheus at `/metrics`; no label names a person."""
 
 from collections.abc import Iterator
 from time import time
@@ -61,7 +61,7 @@ async def exposition(ledger: Ledger) -> bytes:
 
 
 class _Kept(Collector):
-    """What Redis keeps, so that it survives a restart of LiteLLM."""
+    """Counts that Redis keeps, so that they survive a restart of LiteLLM."""
 
     def __init__(
         self, totals: dict[str, str], reserved: int, waiting: int, refused: int, age: float

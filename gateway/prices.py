@@ -28,7 +28,7 @@ _ABOVE = re.compile(r"above_(\d+)k_tokens")
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """What decides the price of a token.
+    """The properties of a prompt that decide the price of a token.
 
     Attributes:
         tokens: upper bound of its length.
@@ -57,7 +57,7 @@ class Price:
         return int(exact.to_integral_value(ROUND_CEILING))
 
     def answer_tokens(self, amount: int, tokens_in: int) -> int:
-        """How long an answer may be so that nothing costs more than an amount."""
+        """Tokens of the longest answer with which a request costs no more than an amount."""
         left = amount - self.input * tokens_in - self.request
         return int(left / self.output) if self.output else ANSWER_TOKENS
 
@@ -161,7 +161,7 @@ def _thinks(info: Mapping[str, Any]) -> bool:
 
 
 def words_cost(info: Mapping[str, Any], tokens_in: int, tokens_out: int) -> Decimal | None:
-    """What words cost at one deployment; None if it has no price for them."""
+    """The cost of words at one deployment; None if it has no price for them."""
     costs = dict(_costs(info))
     per_in, per_out = (costs.get(f"{way}_cost_per_token") for way in ("input", "output"))
     if per_in is None or (per_out is None and tokens_out):

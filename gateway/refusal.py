@@ -1,4 +1,4 @@
-"""What a caller is told when a request is refused.
+"""Refusals of requests, in words for the caller.
 
 Open WebUI shows the message to the person word for word.
 """

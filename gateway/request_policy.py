@@ -1,4 +1,4 @@
-"""What a request may ask for: what is passed on, what is dropped, and the refusal of the rest.
+"""The fields of a request: those that are passed on, those that are dropped, and the refused.
 
 LiteLLM takes hundreds of names for orders of its own: where a request goes, what it costs, how
 often it is tried, and whether it is logged. Providers take others for limits past those that are
@@ -32,7 +32,7 @@ FREE = ("aget_responses", "adelete_responses", "acancel_responses", "alist_input
 """The calls that cost nothing: of an answer that a provider keeps, and that was paid before."""
 
 ANSWERS = ("n", "best_of")
-"""What asks for several answers at once."""
+"""Fields that ask for several answers at once."""
 
 
 def _names(text: str) -> frozenset[str]:
@@ -72,13 +72,13 @@ PASSED: Mapping[str, frozenset[str]] = {
         " timestamp_granularities timestamp_granularities[]",
     }.items()
 }
-"""What reaches LiteLLM, by route."""
+"""Fields that reach LiteLLM, by route."""
 
 UNKEYED = _names(
     "min_p repetition_penalty chat_template_kwargs safety_settings input_type"
     " timestamp_granularities[]"
 )
-"""What LiteLLM passes on but leaves out of the key of its cache: such a request gets no cache."""
+"""Fields that LiteLLM leaves out of the key of its cache: a request with one gets no cache."""
 
 OF_THE_CHAT = _names(
     "mirostat mirostat_eta mirostat_tau repeat_last_n repeat_penalty tfs_z think format keep_alive"
@@ -106,13 +106,13 @@ _COSTS = _names(
 """Work that has another price, or one that nobody here knows."""
 
 _DEFAULTS: Mapping[str, str] = {"speed": "standard", "inference_geo": "global"}
-"""What Anthropic does without the name, too."""
+"""Values that Anthropic assumes without the name, too."""
 
 _CONTENT = _names(
     "messages input prompt system instructions contents system_instruction suffix file image audio"
     " stream documents previous_response_id"
 )
-"""What decides the answer, and belongs to another API."""
+"""Fields that decide the answer, and belong to another API."""
 
 _CONSTRAINING_WORDS = _names(
     # where
@@ -135,7 +135,7 @@ _WORD_ENDS = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
 
 
 DROPPED = "cloudfreedom.dropped"
-"""Where in a request's scope are the names of what was dropped, as a header may have them."""
+"""Key of a request's scope with the names of dropped fields, as a header may have them."""
 
 _MOST_NAMED = 20
 _NOT_IN_A_HEADER = re.compile(r"[^\w.\[\]-]", re.ASCII)
@@ -215,7 +215,7 @@ def _is_off(name: str, value: object) -> bool:
 
 
 def _reason(name: str) -> str | None:
-    """Why a name that is not passed on is refused, if it is."""
+    """The reason why a name that is not passed on is refused, if it is."""
     if name in OF_THE_CHAT:
         return None
     if _OF_THE_TENANT.fullmatch(name):
@@ -339,7 +339,7 @@ _PROMPTS: Mapping[str, tuple[str, str, Check]] = {
     "/v1/images/generations": ("prompt", "a text", _is_text),
     "/v1/audio/speech": ("input", "a text", _is_text),
 }
-"""What an answer is to, by route: it must be there, and not be empty."""
+"""The field that an answer is to, by route: it must be there, and not be empty."""
 
 _FORM_ROUTES = frozenset({"/v1/audio/transcriptions"})
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")

@@ -19,7 +19,7 @@ OPEN_ROUTES = (
     "/health/readiness",
     "/health/guard",
 )
-"""What anybody may read: whether the gateway works, and the page that documents it."""
+"""Routes for everybody: whether the gateway works, and the page that documents it."""
 
 # In the order in which LiteLLM takes them.
 _KEY_HEADERS = (

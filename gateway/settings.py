@@ -1,4 +1,4 @@
-"""What the tenant's file says about its gateway: `gateway.json`, beside this package.
+"""Settings of the gateway, from the tenant's file: `gateway.json`, beside this package.
 
 `components.services.gateway_config` fills these very types. Secrets are in the environment:
 `BILLING_API_KEY`, and `API_KEY_<NAME>` for each key.

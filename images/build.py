@@ -137,7 +137,7 @@ def _context(service: str, machine: Mapping[str, bytes]) -> BytesIO:
 
 
 def _machine(base: ImageSource) -> dict[str, bytes]:
-    """What a build needs of this machine, by the name it has in the folder `machine`.
+    """Files that a build needs of this machine, by their name in the folder `machine`.
 
     The official base knows Debian's mirrors; the built one has none but this machine's.
     """

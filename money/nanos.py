@@ -63,5 +63,5 @@ def from_decimal(amount: Decimal) -> int:
 
 
 def with_markup(nanos: int, percent: Decimal) -> int:
-    """What the tenant is asked for what the provider asks; a part of a nano counts as one."""
+    """A provider's price with the tenant's markup; a part of a nano counts as one."""
     return int((nanos * (1 + percent / 100)).to_integral_value(ROUND_CEILING))

@@ -1,4 +1,4 @@
-"""What is wrong in a tenant file, in the words of the person who wrote it."""
+"""Diagnostics of a YAML file, in the words of the person who wrote it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _REWORDED = {
     r"be an object$": "be a mapping",
     r"be a valid array$": "be a list",
 }
-"""What pydantic says, and what a person who writes YAML would."""
+"""Pydantic's words, and those for a person who writes YAML."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ def not_yaml(file: str, error: yaml.YAMLError | ValueError | RecursionError) -> 
 
 
 def in_words(error: Mapping[str, Any]) -> str:
-    """What would be right instead of what one of pydantic's errors is about."""
+    """The allowed values, by one of pydantic's errors."""
     if error["type"] == "missing":
         return NEEDED
     if error["type"] == "value_error":

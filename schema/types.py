@@ -1,4 +1,4 @@
-"""What the files of tenants and cores have in common: sections, names, ports, sizes, addresses."""
+"""Types of the files of tenants and cores: sections, names, ports, sizes, addresses."""
 
 from contextlib import suppress
 from datetime import date
@@ -61,7 +61,7 @@ MEMORY = "Most memory it may use, in MiB; there is no swap"
 
 
 class Resources(Section):
-    """What every container has."""
+    """Memory and processors of a container."""
 
     memory_mb: MiB = Field(description=MEMORY)
     cpus: Cpus = Field(Decimal(1), description="Most processors it may use, such as 0.5")
@@ -93,7 +93,7 @@ def base_url(url: HttpUrl) -> str:
 
 
 def public_url(domain: str | None, bind: IPvAnyAddress, port: int) -> str:
-    """Where people open what listens on a port of the host, and may have a name behind TLS."""
+    """Address that people open for a port of the host, which may have a name behind TLS."""
     return f"https://{domain}" if domain else f"http://{url_host(bind)}:{port}"
 
 
@@ -103,4 +103,4 @@ def url_host(address: IPvAnyAddress) -> str:
 
 
 UNSPECIFIED = "an address that people open"
-"""What is right instead of all addresses, where nothing says another name."""
+"""The allowed value instead of all addresses, where nothing says another name."""

@@ -39,7 +39,7 @@ class SourceMap:
     lines: Mapping[tuple[str | int, ...], int]
 
     def problem(self, finding: Violation) -> Diagnostic:
-        """What a finding is, for the person who wrote the file."""
+        """A violation as a diagnostic, for the person who wrote the file."""
         # Masked before it is cut: the half of a key does not look like one.
         shown = "" if finding.value == "" else masked(json.dumps(finding.value, default=str))
         if len(shown) > _SHOWN_CHARACTERS:
@@ -64,7 +64,7 @@ def stacks(folder: Path) -> list[str]:
 
 
 def load_each(folder: Path, load: Callable[[str], _Model]) -> dict[str, _Model]:
-    """What `load` makes of each stack that has a file in the folder.
+    """The result of `load` for each stack that has a file in the folder.
 
     Raises:
         InvalidFileError: with every problem of every file.
@@ -87,7 +87,7 @@ def load_among(
     model: type[_Model],
     clashes: Callable[[_Model, _Model, str], Iterable[Violation]],
 ) -> _Model:
-    """What the file of a stack says, checked on its own and against every other of the folder.
+    """The file of a stack, checked on its own and against every other of the folder.
 
     Another file that is broken itself is not looked at here: it must not keep this one from being
     brought up.
@@ -126,7 +126,7 @@ def _read_if_valid(path: Path, model: type[_Model]) -> _Model | None:
 
 
 def read(path: Path, model: type[_Model]) -> tuple[_Model, SourceMap]:
-    """What the file says, and where it says it.
+    """The data of a file, and the position of each value.
 
     Raises:
         InvalidFileError: with every problem.
@@ -168,7 +168,7 @@ class _Loader(yaml.SafeLoader):
                 key.tag = "tag:yaml.org,2002:str"
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """What a node stands for."""
+        """The value of a node."""
         try:
             return super().construct_object(node, deep)
         except (ValueError, TypeError, LookupError, AttributeError):

@@ -1,1 +1,1 @@
-"""What a tenant is: its model, its files and their checks. Imports no pulumi."""
+"""Tenants: their model, their files and the checks of these. Imports no pulumi."""

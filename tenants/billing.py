@@ -13,7 +13,7 @@ from tenants.url import ReachableUrl
 
 
 class UserId(StrEnum):
-    """What a person is named by at the Billing API."""
+    """The kind of name that a person has at the Billing API."""
 
     EMAIL = "email"  # of the last login
     SUBJECT = "subject"  # the login's own name of the person, which never changes

@@ -1,4 +1,4 @@
-"""Where a model runs, and what it costs there."""
+"""A deployment of a model: its provider, its address and its price there."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -92,7 +92,7 @@ Amount = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=9)]
 
 
 class Price(Section):
-    """What a million tokens cost, in the currency of the Billing API.
+    """Prices of a million tokens, in the currency of the Billing API.
 
     Without any, the model costs what LiteLLM knows.
     """

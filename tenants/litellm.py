@@ -20,7 +20,7 @@ _WITHOUT_BODIES_MB = 512
 _TIMES_A_BODY = 11
 DEMO_MODEL = "demo-model"
 DEMO_EMBEDDING = "demo-embedding"
-"""What a tenant without a model of its own gets."""
+"""Models of a tenant that has none of its own."""
 
 ModelName = Annotated[
     str,
@@ -33,7 +33,7 @@ ModelName = Annotated[
 
 
 class Strategy(StrEnum):
-    """How one of several deployments of a model is picked."""
+    """The choice of one of several deployments of a model."""
 
     WEIGHTED = "weighted"  # in proportion to the weights
     LEAST_BUSY = "least-busy"  # fewest requests under way
@@ -75,7 +75,7 @@ class ApiKey(Section):
 
 
 class Routing(Section):
-    """What happens between a request and the deployments of its model."""
+    """Routing, between a request and the deployments of its model."""
 
     strategy: Strategy = Field(
         Strategy.WEIGHTED,
@@ -168,7 +168,7 @@ class LiteLLM(Resources):
 
     @property
     def body_memory_mb(self) -> int:
-        """What the bodies of all requests under way may take together."""
+        """Bytes that the bodies of all requests under way may take together."""
         return max(self.memory_mb - _WITHOUT_BODIES_MB, self.max_body_mb * _TIMES_A_BODY)
 
     @property
@@ -183,7 +183,7 @@ class LiteLLM(Resources):
 
     @property
     def model_names(self) -> list[str]:
-        """What users and programs may ask for."""
+        """Models that users and programs may ask for."""
         return _names(self.models)
 
     @field_validator("models", "keys")

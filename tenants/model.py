@@ -1,4 +1,4 @@
-"""What a tenant is: the shape of one file in `tenants/`, with every default.
+"""The model of a tenant: the shape of one file in `tenants/`, with every default.
 
 The descriptions here and in the sections beside are the documentation of the file:
 `schema.json`, which editors read, is generated from them.
@@ -90,7 +90,7 @@ class Tenant(Section):
 
     @property
     def chat_url(self) -> str:
-        """Where people open the chat."""
+        """Address of the chat, for people."""
         if self.domain or not self.openwebui.names:
             return public_url(self.domain, self.bind, self.openwebui.port)
         return f"http://{self.openwebui.names[0]}"
@@ -107,18 +107,18 @@ class Tenant(Section):
 
     @property
     def litellm_url(self) -> str:
-        """Where programs reach the gateway."""
+        """Address of the gateway, for programs."""
         host = "127.0.0.1" if self.bind.is_unspecified else url_host(self.bind)
         return f"http://{host}:{self.litellm.port}"
 
     @property
     def account(self) -> str:
-        """Who pays for requests of nobody in particular."""
+        """The account that pays for requests of nobody in particular."""
         return (self.billing and self.billing.account) or f"api@{self.slug}"
 
     @property
     def user_id(self) -> UserId:
-        """What people are named by at the Billing API."""
+        """The kind of name that people have at the Billing API."""
         if self.billing and self.billing.user_id:
             return self.billing.user_id
         # Another provider's subjects mean nothing to the core.

@@ -16,12 +16,12 @@ _BY_TOKENS = ("chat", "responses", "embedding")
 
 @cache
 def priced_models() -> dict[str, str]:
-    """What a model is for, such as `chat`, by its name, such as `openai/gpt-4o`."""
+    """The use of a model, such as `chat`, by its name, such as `openai/gpt-4o`."""
     return dict(line.split() for line in FILE.read_text(encoding="utf-8").splitlines())
 
 
 def price_problem(model: str, *, tokens: bool, at_most: bool) -> str | None:
-    """What is allowed instead of a model whose price is unknown; None if it is known.
+    """The allowed values instead of a model whose price is unknown; None if it is known.
 
     Args:
         model: its name, with the provider's.

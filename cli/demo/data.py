@@ -88,7 +88,7 @@ class DemoData:
         )
 
     def _volumes(self, client: DockerClient) -> Mapping[str, str]:
-        """When each volume was made, by its name."""
+        """Time at which each volume was made, by its name."""
         found = (
             volume
             for slug in self._slugs

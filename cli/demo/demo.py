@@ -94,7 +94,7 @@ def clean() -> None:
 
 
 def stack_of(stack: str, address: str, *, core: bool = False) -> Stack:
-    """What the doctor is told of a stack: the demo's own is brought up by `make demo`."""
+    """A stack for the doctor: the demo's own is brought up by `make demo`."""
     told = Stack.of_pulumi(stack, address, core=core)
     is_demo = stack == STACK and _is_in_use()
     return replace(told, up="make demo", mend="make demo") if is_demo else told

@@ -15,7 +15,7 @@ class DeployError(UserError):
 
 
 class Deployer(ABC):
-    """How a tenant or a core comes up, goes down, and tells its addresses and keys.
+    """A way to bring a tenant or a core up and down, and to read its addresses and keys.
 
     Attributes:
         stack: name of its stack.

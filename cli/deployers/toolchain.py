@@ -13,7 +13,7 @@ from cli.yaml_io import project_name
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What brings stacks up on a machine: Pulumi's CLI, or else Docker Compose."""
+    """The program that brings stacks up on a machine: Pulumi's CLI, or else Docker Compose."""
 
     pulumi: Path | None = None
     compose: Sequence[str] = ()
@@ -27,7 +27,7 @@ class Toolchain:
         settings: Mapping[str, str],
         keys: Mapping[str, str],
     ) -> Deployer:
-        """How this tool brings a stack up; see the two ways for the arguments."""
+        """The deployer of a stack; the two deployers say what the arguments are."""
         if self.pulumi:
             return PulumiDeployer(
                 stack, folder=folder, settings=settings, keys=keys, pulumi=self.pulumi, root=root

@@ -1,4 +1,4 @@
-"""How the containers and networks of a tenant or a core are, as their Docker engine sees it."""
+"""The condition of containers and networks of a tenant or a core, as Docker sees it."""
 
 import json
 import time
@@ -18,7 +18,7 @@ _COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
 
 @dataclass(frozen=True)
 class Past:
-    """What happened to a container in the last hour, as far as its engine remembers.
+    """Events of a container in the last hour, as far as its engine remembers.
 
     Attributes:
         deaths: ends of its process that nobody asked for.
@@ -44,7 +44,7 @@ def past(client: DockerClient, container: Container | None) -> Past:
 
 
 def state_problem(container: Container | None, happened: Past, *, mend: str, memory: str) -> str:
-    """What is wrong with a container, and the command that mends it; empty if nothing is.
+    """The problem of a container, and the command that mends it; empty if it has none.
 
     Args:
         container: none if it is not there.
@@ -124,7 +124,7 @@ def _part(what: str, value: object) -> str:
 def network_problem(
     client: DockerClient, name: str, members: Collection[Container], *, mend: str
 ) -> str:
-    """What is wrong with a network that some containers must be on."""
+    """The problem of a network that some containers must be on; empty if it has none."""
     if not client.networks.list(names=[f"^{name}$"]):
         return f"is not there: `{mend}` makes it again"
     apart = [
@@ -154,6 +154,6 @@ def published(container: Container) -> dict[str, tuple[str, int]]:
 
 
 def compose_folder(containers: Collection[Container]) -> str:
-    """Where the Compose project is that made them; empty if something else has."""
+    """Folder of the Compose project that made containers; empty if something else did."""
     folders = (container.labels.get(_COMPOSE_FOLDER, "") for container in containers)
     return next(filter(None, folders), "")

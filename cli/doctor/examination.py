@@ -40,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Stack:
-    """What is looked at.
+    """The stack that is examined.
 
     Attributes:
         file: that describes it.
@@ -87,7 +87,7 @@ def _unreachable(address: str) -> Check | None:
 
 
 class _Examination:
-    """What can be found out of a tenant and of a core alike."""
+    """Checks that a tenant and a core have in common."""
 
     apps: Sequence[str]
 
@@ -156,7 +156,7 @@ class _Examination:
         )
 
     def _probed(self, container: Container, *arguments: str) -> dict[str, Any]:
-        """What `cli/doctor/probe.py` finds out inside a container."""
+        """Findings of `cli/doctor/probe.py` inside a container."""
         # Root, because only root may read the secrets of some containers.
         command = ["python3", "-c", _PROBE, *arguments]
         try:

@@ -25,7 +25,7 @@ _UPGRADE = {
 
 
 class Answer(NamedTuple):
-    """What came back; `url` is where it came from in the end."""
+    """An answer; `url` is the one that gave it after all redirects."""
 
     status: int
     text: str
@@ -47,7 +47,7 @@ class Outside:
         return not (self.address.startswith("tcp://") and _is_hosts_own(urlsplit(url)))
 
     def get(self, url: str, *, until: str = "") -> Answer:
-        """What is answered in the end; a redirect to an address that begins with `until` ends it.
+        """The answer after all redirects; one to an address that begins with `until` is the last.
 
         Raises:
             OSError: nothing is answered.
@@ -126,6 +126,6 @@ def _through_ssh(address: str, host: str, port: int) -> socket.socket:
 
 
 def words(text: str) -> str:
-    """What a page or an answer says, short and without its markup."""
+    """The text of a page or an answer, short and without its markup."""
     without = re.sub(r"<(script|style|head)\b.*?</\1>|<[^>]*>", " ", text, flags=re.S | re.I)
     return " ".join(without.split())[:200]

@@ -44,7 +44,7 @@ def _object(text: str) -> dict[str, object]:
 
 
 def fetch(url: str) -> dict[str, object]:
-    """What an address answers."""
+    """The answer of an address."""
     status, text = _ask(url)
     return {"problem": "", "status": status, "text": text}
 
@@ -64,7 +64,7 @@ def login() -> dict[str, object]:
 
 
 def _authorize(known: dict[str, object]) -> str:
-    """Where a browser is sent to log in."""
+    """The page that a browser is sent to for a login."""
     asked = {
         "response_type": "code",
         "client_id": os.environ["OAUTH_CLIENT_ID"],
@@ -119,7 +119,7 @@ def billing(url: str, tenant: str, account: str) -> dict[str, object]:
 
 
 def disk(path: str) -> dict[str, object]:
-    """How full the disk is, in percent and free bytes."""
+    """Usage of the disk, in percent and free bytes."""
     found = os.statvfs(path)
     free = found.f_bavail * found.f_frsize
     return {

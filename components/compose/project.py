@@ -36,7 +36,7 @@ class ExportError(UserError):
 
 @dataclass(frozen=True)
 class ComposeProject:
-    """What `docker compose` needs.
+    """A project of `docker compose`.
 
     Attributes:
         file: content of the Compose file, without a secret.

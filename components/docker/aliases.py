@@ -1,4 +1,4 @@
-"""Where resources were in the tree of a stack before version 0.2, so that none is made anew."""
+"""Aliases of resources that had another place before version 0.2: none is made anew."""
 
 import pulumi
 

@@ -26,7 +26,7 @@ _FINGERPRINT_CHARACTERS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where resources are made, and whose they are.
+    """The place of resources: their provider, stack and labels.
 
     Attributes:
         slug: the tenant or the core; in every name and label there.

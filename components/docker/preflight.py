@@ -1,4 +1,4 @@
-"""What is on a Docker host before anything is changed there, and what stands in the way.
+"""A look at a Docker host before anything is changed there: what is on it, and in the way.
 
 A host is asked once for each run of the program, over one connection.
 """
@@ -34,7 +34,7 @@ class DockerHostError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """What a stack wants to have on its Docker host.
+    """Names, addresses and ports that a stack claims on its Docker host.
 
     Attributes:
         slug: the tenant or the core.
@@ -52,7 +52,7 @@ class Claims:
 
 
 def claims_of(spec: StackSpec) -> Claims:
-    """What a tenant or a core has on its Docker host."""
+    """Claims of a tenant or a core."""
     return Claims(
         slug=spec.slug,
         containers=[spec.name(service.name) for service in spec.services],
@@ -64,7 +64,7 @@ def claims_of(spec: StackSpec) -> Claims:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is on a Docker host, by name.
+    """Things on a Docker host, by name.
 
     Attributes:
         pools: where the engine takes the addresses of networks from.
@@ -245,7 +245,7 @@ def _taken_ports(found: Survey, claims: Claims) -> Iterator[str]:
 
 
 def _refusal(address: str, port: int) -> int | None:
-    """Why a port of this machine cannot be had."""
+    """The reason why a port of this machine cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family) as probe:

@@ -131,7 +131,7 @@ def _wait(container: Container, seconds: int) -> None:
 
 
 def _reason(container: Container, restarts: int, last: Mapping[str, Any]) -> str:
-    """Why a container is not ready, with its last lines."""
+    """The reason why a container is not ready, with its last lines."""
     name, code = str(container.name), last["ExitCode"]
     if not restarts:
         return f"{name} did not become ready. Its last lines:\n{_last_lines(container)}"
@@ -153,7 +153,7 @@ _KILLED = 128 + 9
 
 
 def explanation(address: str, inputs: Mapping[str, Any], errors: Sequence[str]) -> str:
-    """Why a container or network could not be made, in words.
+    """The reason why a container or network could not be made, in words.
 
     Args:
         address: the Docker host.

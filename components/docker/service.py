@@ -93,7 +93,7 @@ class Service(pulumi.ComponentResource):
 
 
 def _readable(spec: ServiceSpec, placement: Placement, secrets: Secrets) -> dict[str, Any]:
-    """What a reviewer sees of a container's files: Docker's provider shows none of them.
+    """A container's files for a reviewer: Docker's provider shows none of them.
 
     Settings are shown as they are, code by its digest, secrets by a fingerprint.
     """

@@ -1,4 +1,4 @@
-"""How a Docker host is reached over ssh; without Docker's client, which takes time to load."""
+"""Commands of ssh for a Docker host; without Docker's client, which takes time to load."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""What the code of `gateway/` is told about a tenant: its file `gateway.json`."""
+"""Settings of the code in `gateway/`: its file `gateway.json`."""
 
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ _MEBIBYTE = 1024 * 1024
 
 
 def gateway_config(tenant: Tenant) -> settings.Settings:
-    """What the gateway reads; the secrets are in its environment."""
+    """The gateway's settings; the secrets are in its environment."""
     limits = tenant.litellm.rate_limits
     return settings.Settings(
         tenant=tenant.slug,

@@ -51,7 +51,7 @@ DEMO_PRICE = Price(input_per_million=Decimal(1), output_per_million=Decimal(4))
 
 
 def litellm_config(tenant: Tenant) -> Json:
-    """What `/etc/litellm/config.yaml` holds.
+    """LiteLLM's own configuration, `/etc/litellm/config.yaml`.
 
     The container's environment has `LITELLM_MASTER_KEY`, `REDIS_HOST`, `REDIS_PORT`,
     `REDIS_USERNAME`, `REDIS_PASSWORD`, a variable for each provider key (see `provider_key_env`)

@@ -204,7 +204,7 @@ def _login(tenant: Tenant, url: str) -> dict[str, str]:
 
 
 def chat_config(tenant: Tenant) -> dict[str, object]:
-    """What `chat/config.py` reads: the tenant's file, as far as the chat needs it."""
+    """Settings that `chat/config.py` reads: the tenant's file, as far as the chat needs it."""
     openwebui, login = tenant.openwebui, tenant.login
     destinations: list[tuple[str, int]] = [
         ("litellm", litellm.PORT),

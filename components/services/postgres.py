@@ -53,7 +53,7 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
 
 
 def _access(roles: Sequence[DatabaseRole]) -> str:
-    """Who comes in from where, as `pg_hba.conf`."""
+    """Rules of access, as `pg_hba.conf`."""
     # The superuser comes in over the local socket only, each role from the data network only.
     lines = [f"host {role.database} {role.name} samenet scram-sha-256\n" for role in roles]
     return "".join(["local all postgres peer\n", *lines])

@@ -1,1 +1,1 @@
-"""How a core is deployed: its containers, secrets and data, on the tenants' components."""
+"""Deployment of a core: its services, secrets and settings, on the tenants' components."""

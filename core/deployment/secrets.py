@@ -58,12 +58,12 @@ def previous(kind: str, core: Core, rotation: Rotation) -> dict[str, SecretRef]:
 
 
 def first_passwords(core: Core) -> dict[str, SecretRef]:
-    """What people log in with first, by e-mail."""
+    """First passwords of people, by e-mail."""
     return {email: SecretRef(f"first-password-{email}") for email in _people(core)}
 
 
 def long_first_passwords(core: Core) -> dict[str, SecretRef]:
-    """What they are made from, which earlier versions gave to people."""
+    """The values that they are made from, which earlier versions gave to people."""
     return {email: SecretRef(f"password-{email}") for email in _people(core)}
 
 

@@ -1,4 +1,4 @@
-"""What the core's processes are told, from its file."""
+"""Settings of the core's processes, from its file."""
 
 from core.model import Budget, Core, CoreTenant, Person
 from core.services import settings as runtime
@@ -9,7 +9,7 @@ POCKETBASE = "http://pocketbase:8090"
 
 
 def settings(core: Core) -> runtime.Settings:
-    """What `core.services.settings` reads."""
+    """The settings that `core.services.settings` reads."""
     return runtime.Settings(
         name=core.name,
         public_url=core.public_url,

@@ -1,4 +1,4 @@
-"""What belongs to a deployment rather than to a core: the config of its Pulumi stack."""
+"""The config of a core's stack: all that belongs to a deployment and not to the core's file."""
 
 from collections.abc import Mapping
 from ipaddress import ip_address

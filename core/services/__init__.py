@@ -1,1 +1,1 @@
-"""What runs inside the core's containers; of the rest it imports plain modules of `gateway`."""
+"""Code inside the core's containers; it stands on `asgi` and `money` alone."""

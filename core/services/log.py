@@ -1,4 +1,4 @@
-"""What a process tells whoever reads its log: a line of JSON, without secrets."""
+"""The log of a process: lines of JSON, without secrets."""
 
 import json
 

@@ -227,11 +227,11 @@ class PocketBase:
         return str(answer["token"])
 
     async def post(self, path: str, body: bytes) -> Any:
-        """What one of our hooks answers to JSON."""
+        """The answer of one of our hooks to JSON."""
         return await self._ask("POST", path, None, data=body)
 
     async def call(self, path: str, fields: Mapping[str, str]) -> Any:
-        """What one of our hooks answers, however long it takes."""
+        """The answer of one of our hooks, however long it takes."""
         timeout = aiohttp.ClientTimeout(total=_LONG_SECONDS)
         return await self._ask("POST", path, None, json=fields, timeout=timeout)
 

@@ -1,4 +1,4 @@
-"""What the core's file says, and its secrets, as each of its processes is told."""
+"""Settings and secrets of the core's processes, from its file."""
 
 import os
 from datetime import date
@@ -52,14 +52,14 @@ class Tenant(_Settings):
 
 
 class UsdRate(_Settings):
-    """What a US dollar is in the core's currency, and the day of that rate."""
+    """The price of a US dollar in the core's currency, and the day of that rate."""
 
     rate: Decimal
     as_of: date
 
 
 class Settings(_Settings):
-    """What differs between cores.
+    """All that differs between cores.
 
     Attributes:
         public_url: where people's browsers find identity and portal; the issuer.
@@ -111,7 +111,7 @@ class IdentitySecrets(_Settings):
 
 @cache
 def settings() -> Settings:
-    """What this process is told."""
+    """The settings of this process."""
     return _read(Settings, "CORE_SETTINGS", "/etc/core/settings.json")
 
 

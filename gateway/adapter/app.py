@@ -61,7 +61,7 @@ async def end_cooldowns() -> None:
 
 
 async def _is_there(_request: Request) -> Response:
-    """How Claude Code asks whether there is a gateway."""
+    """The route by which Claude Code asks whether there is a gateway."""
     return Response()
 
 

@@ -1,4 +1,4 @@
-"""Who may use the gateway: LiteLLM asks `authenticate` about every request."""
+"""Authentication: LiteLLM asks `authenticate` about every request."""
 
 import litellm
 from fastapi import Request
@@ -23,7 +23,7 @@ _PAYER = "cloudfreedom_payer"
 
 
 async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
-    """Whom a request is from.
+    """The caller of a request.
 
     The routes that hand a request through to a provider, past its price, are nobody's.
 

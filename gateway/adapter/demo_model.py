@@ -40,7 +40,7 @@ tokens were counted, and they have a price."""
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said, why it ends (`stop` or `length`), and what it costs in tokens."""
+    """A text, the reason why it ends (`stop` or `length`), and its tokens."""
 
     text: str
     finish_reason: str

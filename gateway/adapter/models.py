@@ -41,7 +41,7 @@ class Models:
         return self._models[name]
 
     def info(self, deployment_id: str) -> Mapping[str, Any]:
-        """What is known of a deployment."""
+        """LiteLLM's and the tenant's facts about a deployment."""
         return self._infos.get(deployment_id, {})
 
     @cached_property
@@ -49,7 +49,7 @@ class Models:
         return {info["id"]: info for info in self._every_info()}
 
     def _every_info(self) -> Iterator[Mapping[str, Any]]:
-        """What LiteLLM knows of every deployment, the tenant's own prices included."""
+        """Facts about every deployment, the tenant's own prices included."""
         for deployment in self._router.get_model_list() or []:
             own, model = deployment["model_info"], deployment["litellm_params"]["model"]
             known = self._router.get_deployment_model_info(model_id=own["id"], model_name=model)

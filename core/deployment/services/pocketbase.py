@@ -51,7 +51,7 @@ def service(core: Core, _: CoreConfig, image: Image) -> ServiceSpec:
 
 
 def outputs(core: Core) -> dict[str, str | Secret]:
-    """How its operator gets in."""
+    """Address and login of its operator."""
     admin = core.pocketbase.admin_port
     return {
         "pocketbase_admin_url": f"http://127.0.0.1:{admin}/_/" if admin else POCKETBASE,
@@ -61,5 +61,5 @@ def outputs(core: Core) -> dict[str, str | Secret]:
 
 
 def _heap(memory_mb: int) -> str:
-    """What Go keeps of memory it needed once, so that the container's limit is not met by it."""
+    """Memory that Go may keep, so that the container's limit is not met by it."""
     return f"{memory_mb * 8 // 10}MiB"

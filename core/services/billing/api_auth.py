@@ -1,4 +1,4 @@
-"""Who asks: a tenant for its own people, or the operator."""
+"""Callers: a tenant for its own people, or the operator."""
 
 from typing import Annotated
 

@@ -102,7 +102,7 @@ async def health(request: Request) -> Response:
 
 @router.post("/api/check-budget")
 async def check_budget(request: Request) -> Response:
-    """What a person may still spend."""
+    """Tell the budget that a person has left."""
     tenant = await api_auth.tenant_of(request)
     asked = check_in(await request.body())
     api_auth.check_tenants(tenant, {asked.tenant_id})
@@ -113,7 +113,7 @@ async def check_budget(request: Request) -> Response:
 
 @router.post("/api/log-usage")
 async def log_usage(request: Request) -> Response:
-    """What was used."""
+    """Take events of usage."""
     tenant = await api_auth.tenant_of(request)
     given = usage_in(await request.body())
     events = given if isinstance(given, list) else [given]

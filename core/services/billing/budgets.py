@@ -1,4 +1,4 @@
-"""What a person may spend, in figures and words."""
+"""A person's budget, in figures and words."""
 
 from dataclasses import dataclass
 from typing import Any, Self

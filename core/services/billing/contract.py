@@ -1,4 +1,4 @@
-"""What the Billing API is asked, as `docs/billing-api.yaml` has it, and what it answers."""
+"""Requests and answers of the Billing API, as `docs/billing-api.yaml` has them."""
 
 import re
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ class Check(_Request):
 
 
 class Event(_Request):
-    """What was used; it is serialized as our hook in PocketBase reads it."""
+    """An event of usage; it is serialized as our hook in PocketBase reads it."""
 
     request_id: Text = Field(min_length=1, max_length=64)
     tokens_input: Count
@@ -145,7 +145,7 @@ def usage_in(body: bytes) -> Event | list[Event]:
 
 
 def not_understood(errors: Sequence[Any]) -> ApiError:
-    """What pydantic found wrong first."""
+    """The first of pydantic's errors."""
     place = ".".join(str(step) for step in errors[0]["loc"]) or "The body"
     words = errors[0]["msg"].replace("Input should", "must").removeprefix("Value error, ")
     return ApiError(422, f"{place}: {words}")

@@ -19,7 +19,7 @@ class _Input(BaseModel):
 
 
 class Budget(_Input):
-    """What may be spent, in the currency of the core."""
+    """A budget, in the currency of the core."""
 
     amount: Amount = Field(examples=["12.50"])
     period: Literal["month", "never"] = Field(

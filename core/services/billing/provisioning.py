@@ -20,7 +20,7 @@ from money.nanos import to_wire
 
 
 class Problem(BaseModel):
-    """What is wrong, in words."""
+    """The problem, in words."""
 
     message: str
 
@@ -52,7 +52,7 @@ class BudgetAsIs(Budget):
 
 
 class ErasedPerson(BaseModel):
-    """How much there was of a person or account."""
+    """Counts of the records of a person or account."""
 
     users: int = 0
     sessions: int = 0
@@ -61,7 +61,7 @@ class ErasedPerson(BaseModel):
 
 
 class ErasedTenant(BaseModel):
-    """How much there was of a tenant."""
+    """Counts of the records of a tenant."""
 
     users: int
     budgets: int
@@ -83,7 +83,7 @@ class Link(BaseModel):
 
 
 class Linked(BaseModel):
-    """How much was moved."""
+    """Counts of the records that were moved."""
 
     requests: int
     budgets: int

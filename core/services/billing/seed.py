@@ -1,4 +1,4 @@
-"""What the settings say of tenants and their first people, at every start."""
+"""Tenants and their first people, brought to what the settings say at every start."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What was used, on its way to PocketBase."""
+"""Usage, on its way to PocketBase."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from core.services.pocketbase import AwayError, PocketBase, RefusedError
 
 
 class UsageLog:
-    """What PocketBase keeps of what was used.
+    """Usage as PocketBase keeps it.
 
     It writes one transaction after the other, so single events that arrive during one share the
     next: half of what an event costs is its transaction.

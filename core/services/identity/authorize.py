@@ -1,4 +1,4 @@
-"""Where applications send people to log in, and where these go back to with a code."""
+"""The authorization endpoint: applications send people here, who go back with a code."""
 
 import re
 import time
@@ -26,7 +26,7 @@ router = APIRouter()
 
 
 class AuthorizationError(Exception):
-    """What the application is told in its own address.
+    """An error for the application, in its own address.
 
     Attributes:
         code: as in RFC 6749 and OpenID Connect.
@@ -39,7 +39,7 @@ class AuthorizationError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizationRequest:
-    """What an application asks for, when it asks rightly.
+    """A valid request of an application.
 
     Attributes:
         silent: whether the person must not be shown anything.
@@ -81,7 +81,7 @@ async def authorize(request: Request) -> Response:
 
 
 def _client(request: Request) -> Client:
-    """Who asks. Nobody is sent to an address that is not theirs, so these errors are pages."""
+    """The client. Nobody is sent to an address that is not theirs, so these errors are pages."""
     given = request.query_params
     if len(given) != len(given.multi_items()):
         raise PageError(400, "repeated_parameter")

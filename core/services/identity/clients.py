@@ -20,7 +20,7 @@ class Client:
 
     @property
     def url(self) -> str:
-        """Where people open it."""
+        """Address at which people open it."""
         return self.tenant.chat_url
 
     @property
@@ -31,17 +31,17 @@ class Client:
 
     @property
     def redirect_uri(self) -> str:
-        """Where a code may go to, and nowhere else."""
+        """The only address that a code may be sent to."""
         return f"{self.url}/oauth/oidc/callback"
 
     @property
     def signed_out_uri(self) -> str:
-        """Where whoever signed out may be sent to."""
+        """The address that somebody who signed out may be sent to."""
         return f"{self.url}/auth"
 
     @property
     def logout_uri(self) -> str:
-        """Where the application is told that somebody signed out everywhere."""
+        """Address that is told when somebody has signed out everywhere."""
         return f"{self.url}/oauth/backchannel-logout"
 
     @property

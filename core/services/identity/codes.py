@@ -24,7 +24,7 @@ class BadCodeError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a code stands for.
+    """The login that a code stands for.
 
     Attributes:
         session: the id of the session that it was given in.
@@ -52,7 +52,7 @@ async def issue(pocketbase: PocketBase, grant: Grant) -> str:
 async def redeem(
     pocketbase: PocketBase, client: Client, *, code: str, redirect_uri: str, verifier: str
 ) -> Grant:
-    """What a code stands for. It is used up by any try of its client, also by one in vain.
+    """The login of a code, which is used up by any try of its client, also by one in vain.
 
     Raises:
         BadCodeError: it does not count. If it was used before, it was stolen, by the first or by

@@ -1,4 +1,4 @@
-"""Where somebody wants to go when they are signed in: `next` in the query of our pages."""
+"""The page after a login: `next` in the query of our pages."""
 
 import re
 from urllib.parse import parse_qs, urlsplit

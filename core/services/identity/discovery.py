@@ -1,4 +1,4 @@
-"""What applications find out by themselves."""
+"""Discovery: addresses and keys that applications find by themselves."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse

@@ -24,7 +24,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class _Choice:
-    """Who is to choose a password.
+    """The person who is to choose a password.
 
     Attributes:
         is_first: whether they have just given a first password, and can do nothing else.

@@ -1,4 +1,4 @@
-"""Who is signed in, in which browser."""
+"""Sessions: the people who are signed in, each in a browser."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ _EXPAND = "user.tenant"
 _FRESH = 0.9
 
 CHOOSING_SECONDS = 600
-"""How long after a login with a first password a person may choose their own."""
+"""Seconds after a login with a first password in which a person may choose their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Person:
 
     @classmethod
     def of(cls, session: Record) -> Self | None:
-        """Who has a session, if they still may."""
+        """The person of a session, if they still may have it."""
         user = session["expand"]["user"]
         if not user["verified"] or user["must_change_password"]:
             return None
@@ -54,7 +54,7 @@ class Person:
 
     @classmethod
     def who_must_choose(cls, session: Record) -> Self | None:
-        """Who has just given a password that somebody else chose, and needs one of their own."""
+        """A person who has just given a password that somebody else chose, and needs their own."""
         user = session["expand"]["user"]
         is_fresh = time.time() - session["signed_in_at"] < CHOOSING_SECONDS
         if not (user["verified"] and user["must_change_password"] and is_fresh):
@@ -75,7 +75,7 @@ class Person:
 
 
 async def current_person(request: Request) -> Person | None:
-    """Who is signed in at the browser that sent the request; it keeps their session alive.
+    """The person who is signed in at the browser of a request, which keeps the session alive.
 
     Raises:
         AwayError: PocketBase does not answer.
@@ -88,7 +88,7 @@ async def current_person(request: Request) -> Person | None:
 
 
 async def choosing_person(request: Request) -> Person | None:
-    """Who has to choose a password at the browser that sent the request, before anything else."""
+    """The person who has to choose a password at the browser of a request, before anything else."""
     session = await _find_here(request)
     return Person.who_must_choose(session) if session else None
 

@@ -20,7 +20,7 @@ from core.services.settings import identity_secrets
 
 SIGNING_SECONDS = 30 * 24 * 3600
 TOKEN_SECONDS = 24 * 3600
-"""How long a token lasts: Open WebUI forgets how to sign out when it ends."""
+"""Seconds that a token lasts: Open WebUI forgets how to sign out when it ends."""
 
 _SPARE_SECONDS = 24 * 3600
 _PUBLISHED_SECONDS = SIGNING_SECONDS + TOKEN_SECONDS + _SPARE_SECONDS

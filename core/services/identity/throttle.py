@@ -30,7 +30,7 @@ class TooManyAttemptsError(Exception):
         self.seconds = seconds
 
     def in_words(self, t: Texts) -> str:
-        """What the person is told."""
+        """The message for the person."""
         minutes = format_timedelta(self.seconds, threshold=1, locale=t.language)
         return t("login.wait", minutes=minutes)
 

@@ -1,4 +1,4 @@
-"""Where an application turns a code into tokens, and a token into what it may know."""
+"""The token endpoint, and userinfo: a code becomes tokens, and a token claims."""
 
 from base64 import b64decode
 from typing import NoReturn
@@ -17,7 +17,7 @@ router = APIRouter()
 
 
 class OAuthError(Exception):
-    """What an application is told, as RFC 6749 and RFC 6750 have it.
+    """An error for an application, as RFC 6749 and RFC 6750 have it.
 
     Attributes:
         challenge: how it should prove who it is.
@@ -58,7 +58,7 @@ async def token(request: Request) -> Response:
 
 @router.api_route("/userinfo", methods=["GET", "POST"])
 async def userinfo(request: Request) -> Response:
-    """What the application with this access token may know, as it is now."""
+    """Current claims for the application that has this access token."""
     pocketbase: PocketBase = request.app.state.pocketbase
     kind, _, access_token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer":
@@ -81,7 +81,7 @@ async def explain(_: Request, error: OAuthError) -> Response:
 
 
 async def _client(request: Request, given: dict[str, str]) -> Client:
-    """Who asks, by the header or by the form, and never by both."""
+    """The client of a request, by the header or by the form, and never by both."""
     client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
     basic = request.headers.get("authorization")
     if basic:

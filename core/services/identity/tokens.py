@@ -35,7 +35,7 @@ class BadTokenError(Exception):
 async def issue(
     pocketbase: PocketBase, client: Client, grant: Grant, person: Person
 ) -> dict[str, object]:
-    """What the token endpoint answers."""
+    """The answer of the token endpoint."""
     key = await signing_key(pocketbase)
     about_login: Claims = {"auth_time": person.signed_in_at, "sid": person.session}
     if grant.nonce:
@@ -68,7 +68,7 @@ async def issue(
 
 
 def about_person(person: Person, scope: str) -> Claims:
-    """What an application learns of a person."""
+    """Claims about a person, for an application."""
     claims: Claims = {"sub": person.id}
     if "email" in scope.split():
         claims |= {"email": person.email, "email_verified": True}

@@ -1,1 +1,1 @@
-"""What people see of their budget and their usage, and where a tenant's admin sets budgets."""
+"""The portal: people see their budget and usage, and a tenant's admin sets budgets."""

@@ -58,7 +58,7 @@ class Balance:
 
     @property
     def percent(self) -> int:
-        """How much is used, at most 100."""
+        """Percentage that is used, at most 100."""
         return min(100 * self.used // self.amount, 100) if self.amount else 100
 
     @property
@@ -71,7 +71,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class Contact:
-    """How a person is called, or an account, whose name and address are one.
+    """Name of a person, or of an account, whose name and address are one.
 
     Attributes:
         address: a person's e-mail, or the last one of somebody who is gone.
@@ -98,7 +98,7 @@ class Subject:
 
 
 class PortalData:
-    """What a person may see and do; every amount is in nanos.
+    """The data of a person's pages; every amount is in nanos.
 
     All of it raises what the client of PocketBase does.
     """

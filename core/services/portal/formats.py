@@ -35,7 +35,7 @@ _AMOUNT = re.compile(r"[0-9.,]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Formats:
-    """How one language writes things; the currency is an ISO 4217 code."""
+    """The formats of one language; the currency is an ISO 4217 code."""
 
     language: str
     currency: str
@@ -125,7 +125,7 @@ class Formats:
         return f"{format_skeleton('MMMd', moment, locale=self.language)}, {clock}"
 
     def seconds(self, milliseconds: int) -> str:
-        """How long something took."""
+        """A duration."""
         seconds = Decimal(milliseconds).scaleb(-3)
         return f"{format_decimal(seconds, '#,##0.0', locale=self.language)}\xa0s"
 
@@ -144,7 +144,7 @@ class Formats:
 
 @cache
 def _pattern(language: str, places: str) -> NumberPattern:
-    """Where the currency stands, and with which places."""
+    """The pattern of an amount, with the currency in its place and a number of decimals."""
     standard = Locale.parse(language).currency_formats["standard"].pattern
     return parse_pattern(standard.replace("0.00", f"0.{places}"))
 

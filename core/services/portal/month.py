@@ -64,7 +64,7 @@ EARLIER = 12
 
 
 def choices(chosen: Month) -> list[Month]:
-    """What a person picks from: this month, those before it, and the one they chose."""
+    """Months to pick from: this one, those before it, and the one that was chosen."""
     months = [Month.now()]
     while len(months) <= EARLIER:
         months.append(months[-1].before)

@@ -173,7 +173,7 @@ async def set_budget(request: Request, data: Admins, user: str) -> Response:
 
 @contextmanager
 def _only_what_is_there() -> Iterator[None]:
-    """What PocketBase does not let somebody see or do is not there for them."""
+    """Not found: PocketBase does not let this person see or do it."""
     try:
         yield
     except (NotFoundError, RefusedError):

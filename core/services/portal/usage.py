@@ -1,4 +1,4 @@
-"""What was used in a month, added up."""
+"""Usage of a month, added up."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ class Sums:
 
     @classmethod
     def of(cls, record: Record) -> Self:
-        """What a record of PocketBase counts."""
+        """Counts of a record of PocketBase."""
         return cls(**{name: int(record[name]) for name in cls.__dataclass_fields__})
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -51,7 +51,7 @@ class Usage:
 
     @classmethod
     def of(cls, month: Month, records: Iterable[Record]) -> Self:
-        """What records of days and models add up to."""
+        """The sum of records of days and models."""
         parts: defaultdict[tuple[date, str], Sums] = defaultdict(Sums)
         for record in records:
             model = answered(record["model"], record["model_used"])

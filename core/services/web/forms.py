@@ -34,14 +34,14 @@ class Visitor:
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Who sent the request."""
+        """The browser that sent the request."""
         secret = cookies.read(request, cookies.VISITOR)
         session = cookies.read(request, cookies.SESSION)
         return cls(secret or secrets.token_urlsafe(32), bool(secret), session)
 
     @property
     def form_token(self) -> str:
-        """What a form of this browser has in its hidden field `form_token`."""
+        """The hidden field `form_token` of this browser's forms."""
         return hmac.digest(self.secret.encode(), self.session.encode(), "sha256").hex()
 
     def remember(self, response: Response) -> None:

@@ -1,4 +1,4 @@
-"""What people read, in their language: `texts/<language>.json`."""
+"""Texts for people, in their language: `texts/<language>.json`."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What every request passes: the names we answer to, and the headers of every answer."""
+"""Middleware of every request: the names we answer to, and the headers of every answer."""
 
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ FOR_PROGRAMS = {
     "/userinfo",
     "/health",
 }
-"""What tenants' containers may ask for under the internal name; the rest is for browsers."""
+"""Paths for tenants' containers, under the internal names; the rest is for browsers."""
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -53,7 +53,7 @@ class PolicyMiddleware:
 
 
 def host(url: str) -> str:
-    """What the header `Host` says when a URL is asked for."""
+    """The header `Host` of a request for a URL."""
     return urlsplit(url).netloc.lower()
 
 
