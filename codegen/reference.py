@@ -30,7 +30,6 @@ _FORMATS = {
     "uri": "URL",
 }
 _TYPES = {"boolean": "`true` or `false`", "integer": "whole number", "number": "number"}
-_UNITS = {86_400: "d", 3600: "h", 60: "m", 1: "s"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,7 @@ def files() -> dict[Path, str]:
 
 def page_text(page: Page) -> str:
     """A page, with a table for each section of its file."""
-    whole = page.model.model_json_schema()
+    whole = schema.schema(page.model)
     sections = _sections(whole)
     headings = {name: _heading(section) for name, section in sections.items()}
     tables = [_section_text(section, whole, headings) for section in sections.values()]
@@ -236,9 +235,6 @@ def _default(value: Json, whole: Json) -> str:
     )
     if default is None or default == "" or is_section:
         return ""
-    if value.get("pattern") == duration.PATTERN:
-        size, unit = next(each for each in _UNITS.items() if default % each[0] == 0)
-        return f"`{default // size}{unit}`"
     if isinstance(default, str):
         return f"`{default.rstrip('/') if value.get('format') == 'uri' else default}`"
     return f"`{json.dumps(default)}`"

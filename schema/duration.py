@@ -20,6 +20,12 @@ def seconds(text: object) -> int:
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
+def text(seconds: int) -> str:
+    """Seconds as a file has them, in the largest unit that divides them."""
+    unit = next(unit for unit, size in reversed(_SECONDS.items()) if seconds % size == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
 Duration = Annotated[
     int,
     BeforeValidator(seconds),

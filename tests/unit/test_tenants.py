@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, HttpUrl
 
 from cli.environment import ROOT
 from codegen import prices, reference, schema
-from components.stack_config import LOCAL_DOCKER
+from components.stack_config import LOCAL_DOCKER, StackConfig
+from core.deployment.stack_config import CoreConfig
 from core.model import Core
 from schema.diagnostics import InvalidFileError, masked
 from schema.duration import seconds
+from schema.duration import text as duration_text
 from schema.yaml_file import stacks
 from tenants.litellm import CacheMode
 from tenants.loader import FOLDER, load, load_all
@@ -833,6 +836,26 @@ def test_a_schema_refuses_unknown_keys_as_well(model: type[BaseModel], least: in
     sections = [whole, *(part for part in whole["$defs"].values() if "properties" in part)]
     assert len(sections) > least
     assert [part["title"] for part in sections if part["additionalProperties"] is not False] == []
+
+
+@pytest.mark.parametrize("model", [Tenant, Core, StackConfig, CoreConfig])
+def test_every_default_of_a_schema_is_allowed_by_it(model: type[BaseModel]) -> None:
+    whole = schema.schema(model)
+    wrong = [
+        described
+        for section in (whole, *whole.get("$defs", {}).values())
+        for described in section.get("properties", {}).values()
+        if "default" in described
+        and not Draft202012Validator({**described, "$defs": whole.get("$defs", {})}).is_valid(
+            described["default"]
+        )
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("text", ["1s", "90s", "1m", "30m", "12h", "7d", "3601s"])
+def test_a_duration_is_written_as_a_file_has_it(text: str) -> None:
+    assert duration_text(seconds(text)) == text
 
 
 @pytest.mark.parametrize("folder", [FOLDER, ROOT / "core"], ids=str)
