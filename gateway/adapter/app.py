@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from asgi.body_limit import App, BodyLimit, BodyMemory
 from asgi.header_timeout import HeaderTimeout
 from gateway import log
-from gateway.adapter import count_tokens, model_details
+from gateway.adapter import count_tokens
 from gateway.callers import routes_of
 from gateway.errors import PlainErrors
 from gateway.failure import error_body
@@ -37,7 +37,6 @@ PORT = 4000
 def application() -> App:
     """LiteLLM's application, wrapped."""
     count_tokens.add_route(proxy_server.app)
-    model_details.add_routes(proxy_server.app)
     proxy_server.app.add_route("/", _is_there, methods=["HEAD"], include_in_schema=False)
     checked = JsonBody(proxy_server.app, cache_seconds=settings().cache_ttl_seconds)
     limited = BodyLimit(

@@ -165,7 +165,6 @@ def gamma(
                 single("known", price=None),
                 single("picky", stream_usage=False),
                 single("pictures", "openai/gpt-4o-mini"),
-                single("team/model"),
             ],
             "fallbacks": {"broken": ["claude"]},
             "routing": {"retries": 1, "timeout": "10s", "cooldown": "1s"},

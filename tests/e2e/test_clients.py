@@ -175,8 +175,6 @@ def test_what_costs_nothing_is_answered(money: Money, program: Program) -> None:
     )
     assert 10 < counted.input_tokens < 2000
     assert program.openai.models.retrieve("claude").id == "claude"
-    with_slash = program.payer.gateway.get("/v1/models/team/model")
-    assert (with_slash.status_code, with_slash.json()["id"]) == (200, "team/model")
     assert "paid" in [model.id for model in program.openai.models.list()]
     head = program.payer.gateway.head("/")
     assert head.status_code < 400
@@ -188,7 +186,6 @@ def test_a_model_of_others_is_neither_shown_nor_counted(money: Money) -> None:
     narrow = money.program("narrow", "narrow@example.com").gateway
     assert narrow.get("/v1/models/claude").status_code == 200
     assert narrow.get("/v1/models/paid").status_code == 404
-    assert narrow.get("/v1/models/team/model").status_code == 404
     body = {"model": "paid", "messages": HELLO}
     assert narrow.post("/v1/messages/count_tokens", json=body).status_code == 403
     body = {"model": "nobody's", "messages": HELLO}
