@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files as package_files
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from images.catalog import Image
 from schema.types import Resources
@@ -22,6 +22,7 @@ DATA, APPS = "data", "apps"
 # Giving a volume to another user and becoming that user needs these; the process itself
 # has none. KILL lets the init process, still root, pass a stop signal on.
 _CAPABILITIES_TO_DROP_PRIVILEGES = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
+_CAPABILITY_TO_READ = "CAP_DAC_READ_SEARCH"
 
 SECRET_BYTES = 32
 """Length of a generated value."""
@@ -212,10 +213,55 @@ class Storage:
     Attributes:
         path: an absolute one.
         chown: the image leaves the place to root, so it is given to the process's user.
+        disposable: nothing is missed when it is gone.
     """
 
     path: str
     chown: bool = False
+    disposable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedVolume:
+    """The volume of another service, which is only read here.
+
+    Attributes:
+        service: whose volume it is.
+        path: its place in the container.
+    """
+
+    service: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFolder:
+    """A folder of the Docker host that is there already.
+
+    Attributes:
+        folder: an absolute path of the host.
+        path: its place in the container, which is given to the process's user.
+    """
+
+    folder: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """The backup of a service's data.
+
+    Attributes:
+        kind: `databases` of PostgreSQL, `keys` of Valkey, or `files` of the service's volume.
+        databases: by name.
+        on_restore: statements that a restored database is given before it is used, by its name.
+        exclude: folders of the volume that can be made again.
+    """
+
+    kind: Literal["databases", "keys", "files"]
+    databases: Sequence[str] = ()
+    on_restore: Mapping[str, str] = field(default_factory=dict)
+    exclude: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +297,10 @@ class ServiceSpec:
         files: plain text by absolute path.
         secret_files: secret text by name, in `SECRETS`.
         storage: where its data lives.
+        backup: of its data, if it has any.
+        shared_volumes: those of other services that it reads.
+        host_folders: that it writes.
+        reads_all_files: its process reads files of every user.
         ports: that it publishes.
         extra_hosts: names that lead to what the Docker host itself publishes.
         stop_signal: asks the process to stop.
@@ -275,6 +325,10 @@ class ServiceSpec:
     files: Mapping[str, str] = field(default_factory=dict)
     secret_files: Mapping[str, Secret] = field(default_factory=dict)
     storage: Storage | None = None
+    backup: Backup | None = None
+    shared_volumes: Sequence[SharedVolume] = ()
+    host_folders: Sequence[HostFolder] = ()
+    reads_all_files: bool = False
     ports: Sequence[PublishedPort] = ()
     extra_hosts: Sequence[str] = ()
     stop_signal: str = "SIGTERM"
@@ -287,8 +341,8 @@ class ServiceSpec:
 
     @property
     def drops_privileges(self) -> bool:
-        """Whether the container starts as root to hand its storage over."""
-        return self.storage is not None and self.storage.chown
+        """Whether the container starts as root to hand folders over, or to keep a capability."""
+        return bool(self._handed_over) or self.reads_all_files
 
     @property
     def start_user(self) -> str:
@@ -298,15 +352,27 @@ class ServiceSpec:
     @property
     def capabilities(self) -> list[str]:
         """All that it has of root's."""
-        return [*_CAPABILITIES_TO_DROP_PRIVILEGES] if self.drops_privileges else []
+        if not self.drops_privileges:
+            return []
+        reading = [_CAPABILITY_TO_READ] if self.reads_all_files else []
+        return sorted([*_CAPABILITIES_TO_DROP_PRIVILEGES, *reading])
 
     @property
     def entrypoint(self) -> list[str]:
-        """The program that hands secrets and storage to the process, and then becomes it."""
+        """The program that hands secrets and folders to the process, and then becomes it."""
         start = ["/bin/sh", START]
-        if self.storage and self.storage.chown:
-            start += ["--chown", f"{self.user}:{self.user}", self.storage.path]
+        if self.drops_privileges:
+            start += ["--user", f"{self.user}:{self.user}"]
+        for path in self._handed_over:
+            start += ["--chown", path]
+        if self.reads_all_files:
+            start += ["--keep", _CAPABILITY_TO_READ.removeprefix("CAP_").lower()]
         return start
+
+    @property
+    def _handed_over(self) -> list[str]:
+        own = [self.storage.path] if self.storage and self.storage.chown else []
+        return [*own, *(folder.path for folder in self.host_folders)]
 
     @property
     def arguments(self) -> list[str]:

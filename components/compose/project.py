@@ -6,7 +6,7 @@ Names on the Docker host are the same as under Pulumi.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,15 +136,7 @@ def _service(
         },
         "extra_hosts": dict.fromkeys(sorted(service.extra_hosts), "host-gateway"),
         "ports": [_port(port) for port in service.ports],
-        "volumes": [
-            {
-                "type": "volume",
-                "source": spec.name(service.name),
-                "target": service.storage.path,
-            }
-        ]
-        if service.storage
-        else [],
+        "volumes": list(_mounts(spec, service)),
         "healthcheck": _healthcheck(service.healthcheck),
         "depends_on": {name: {"condition": "service_healthy"} for name in sorted(service.after)},
         "logging": {
@@ -157,6 +149,21 @@ def _service(
         "configs": _references(files, secret=False),
         "secrets": _references(files, secret=True),
     }
+
+
+def _mounts(spec: StackSpec, service: ServiceSpec) -> Iterator[Json]:
+    if service.storage:
+        yield _mount(spec.name(service.name), service.storage.path)
+    for shared in service.shared_volumes:
+        yield _mount(spec.name(shared.service), shared.path) | {"read_only": True}
+    for each in service.host_folders:
+        # Compose would make a folder that is not there.
+        bind = {"bind": {"create_host_path": False}}
+        yield {"type": "bind", "source": each.folder, "target": each.path} | bind
+
+
+def _mount(volume: str, path: str) -> Json:
+    return {"type": "volume", "source": volume, "target": path}
 
 
 def _port(port: PublishedPort) -> Json:

@@ -51,7 +51,8 @@ def remove_leftover(address: str, slug: str, kind: str, inputs: Mapping[str, Any
             if container.labels.get(TENANT) == slug:
                 container.stop()
                 container.remove(v=True)
-        for mount in inputs.get("mounts") or ():
+        mounts = inputs.get("mounts") or ()
+        for mount in (each for each in mounts if each["type"] == "volume"):
             # A volume that the state has and the host lost; Docker's own would be without labels.
             volume = mount["source"]
             client.volumes.create(volume, labels=labels(slug, volume.removeprefix(f"{slug}-")))

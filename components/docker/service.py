@@ -1,6 +1,6 @@
 """One container on a Docker host, as its spec says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -40,7 +40,7 @@ class Service(pulumi.ComponentResource):
         spec: ServiceSpec,
         placement: Placement,
         networks: Sequence[pulumi.Output[str]],
-        volume: Volume | None,
+        volumes: Mapping[str, Volume],
         secrets: Secrets,
         after: Sequence["Service"],
         stack: pulumi.Resource,
@@ -51,8 +51,8 @@ class Service(pulumi.ComponentResource):
         readable = _readable(spec, placement, secrets)
         super().__init__("cloudfreedom:docker:Service", name, readable, opts)
         self._marks = [mark for service in after for mark in service._marks]
-        if volume:
-            self._marks.append(volume.mark)
+        if spec.name in volumes:
+            self._marks.append(volumes[spec.name].mark)
         image = docker.RemoteImage(
             name,
             name=spec.image.reference,
@@ -66,7 +66,7 @@ class Service(pulumi.ComponentResource):
                 placement=placement,
                 image_id=image.image_id,
                 networks=networks,
-                volume=volume,
+                volumes=volumes,
                 secrets=secrets,
             ),
             placement.options(
@@ -115,7 +115,7 @@ def _container(
     placement: Placement,
     image_id: pulumi.Input[str],
     networks: Sequence[pulumi.Output[str]],
-    volume: Volume | None,
+    volumes: Mapping[str, Volume],
     secrets: Secrets,
 ) -> docker.ContainerArgs:
     """The provider's form of a spec."""
@@ -170,17 +170,28 @@ def _container(
             docker.ContainerPortArgs(internal=port.port, external=port.host_port, ip=port.address)
             for port in spec.ports
         ],
-        mounts=[
-            docker.ContainerMountArgs(type="volume", source=volume.name, target=spec.storage.path)
-        ]
-        if volume and spec.storage
-        else [],
+        mounts=list(_mounts(spec, volumes)),
         # when it is ready
         healthcheck=_healthcheck(spec.healthcheck),
         # The provider would wait for health alone, and never give up early: `Service` waits.
         wait=False,
         wait_timeout=spec.healthcheck.start_seconds,
     )
+
+
+def _mounts(
+    spec: ServiceSpec, volumes: Mapping[str, Volume]
+) -> Iterator[docker.ContainerMountArgs]:
+    if spec.storage:
+        name = volumes[spec.name].name
+        yield docker.ContainerMountArgs(type="volume", source=name, target=spec.storage.path)
+    for shared in spec.shared_volumes:
+        name = volumes[shared.service].name
+        yield docker.ContainerMountArgs(
+            type="volume", source=name, target=shared.path, read_only=True
+        )
+    for each in spec.host_folders:
+        yield docker.ContainerMountArgs(type="bind", source=each.folder, target=each.path)
 
 
 def _healthcheck(health: Healthcheck) -> docker.ContainerHealthcheckArgs:

@@ -40,7 +40,11 @@ class DockerStack(pulumi.ComponentResource):
         super().__init__(self.type_name, spec.slug, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         placement = place(deployment, found, parent=self)
-        volumes = Volumes(services=spec.stores, placement=placement, opts=child)
+        volumes = Volumes(
+            services=[service for service in spec.services if service.storage],
+            placement=placement,
+            opts=child,
+        )
         secrets = Secrets(slug=spec.slug, specs=spec.secrets, given=deployment.given, opts=child)
         networks = Networks(placement=placement, after=volumes.resources, opts=child)
         services: dict[str, Service] = {}
@@ -49,7 +53,7 @@ class DockerStack(pulumi.ComponentResource):
                 spec=service,
                 placement=placement,
                 networks=[networks.names[name] for name in service.networks],
-                volume=volumes.volumes.get(service.name),
+                volumes=volumes.volumes,
                 secrets=secrets,
                 after=[services[name] for name in service.after],
                 stack=self,

@@ -11,6 +11,7 @@ import pulumi_random as random
 from components.docker.aliases import formerly
 from components.docker.placement import Placement
 from components.labels import MARK, labels
+from components.spec import ServiceSpec
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Volume:
 class Volumes(pulumi.ComponentResource):
     """A volume for each service that keeps data.
 
-    They are protected: `pulumi destroy` refuses to delete them, and `--exclude-protected`
-    leaves them with their data for the next `up`.
+    They are protected, but for disposable ones: `pulumi destroy` refuses to delete them, and
+    `--exclude-protected` leaves them with their data for the next `up`.
 
     Attributes:
         volumes: each service's, by its name.
@@ -40,7 +41,7 @@ class Volumes(pulumi.ComponentResource):
     def __init__(
         self,
         *,
-        services: Sequence[str],
+        services: Sequence[ServiceSpec],
         placement: Placement,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -51,13 +52,18 @@ class Volumes(pulumi.ComponentResource):
             formerly(opts, "tenant:Volumes"),
         )
         self.resources: list[pulumi.Resource] = []
-        self.volumes = {service: self._volume(service, placement) for service in services}
+        self.volumes = {
+            spec.name: self._volume(
+                spec.name, placement, kept=not (spec.storage and spec.storage.disposable)
+            )
+            for spec in services
+        }
         self.register_outputs({service: each.name for service, each in self.volumes.items()})
 
-    def _volume(self, service: str, placement: Placement) -> Volume:
+    def _volume(self, service: str, placement: Placement, *, kept: bool) -> Volume:
         name, found = placement.name(service), placement.found
         there = name in found.volumes
-        if found.owns("containers", placement.slug) and not there:
+        if kept and found.owns("containers", placement.slug) and not there:
             pulumi.log.warn(
                 f"the volume {name} is gone from the Docker host: a new, empty one is made."
                 " What was in it is lost unless it is restored from a backup"
@@ -81,8 +87,8 @@ class Volumes(pulumi.ComponentResource):
             opts=placement.options(
                 parent=self,
                 hooks=placement.volume_hooks,
-                protect=True,
-                retain_on_delete=True,
+                protect=kept,
+                retain_on_delete=kept,
                 # Each of these would replace the volume, that is, the data.
                 ignore_changes=["driver", "driverOpts", "labels"],
             ),

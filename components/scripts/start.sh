@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts a container's process: start.sh [--chown UID:GID PATH] -- COMMAND...
+# Starts a container's process: start.sh [--user UID:GID] [--chown PATH]... [--keep CAPABILITY] -- COMMAND...
 # Secrets become its environment here, where nothing outside the container sees them.
 set -eu
 
@@ -7,12 +7,16 @@ for file in /run/secrets/env/*; do
     [ -f "$file" ] && export "${file##*/}=$(cat "$file")"
 done
 
-if [ "$1" = --chown ]; then
-    identity=$2 path=$3
-    shift 3
-    [ "$(stat -c %u:%g "$path")" = "$identity" ] || chown -R "$identity" "$path"
-    shift
-    exec setpriv --reuid "${identity%:*}" --regid "${identity#*:}" --clear-groups -- "$@"
-fi
+user='' keep=''
+while [ "$1" != -- ]; do
+    case $1 in
+    --user) user=$2 ;;
+    --chown) [ "$(stat -c %u:%g "$2")" = "$user" ] || chown -R "$user" "$2" ;;
+    --keep) keep="--inh-caps +$2 --ambient-caps +$2" ;;
+    esac
+    shift 2
+done
 shift
+# shellcheck disable=SC2086 # several words
+[ -z "$user" ] || set -- setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups $keep -- "$@"
 exec "$@"

@@ -89,7 +89,7 @@ def test_only_the_container_that_hands_over_a_volume_starts_as_root(resource: De
     added = resource.inputs["capabilities"].get("adds", [])
     if resource.inputs["user"] == "0:0":
         assert resource.name.endswith("-openwebui")
-        assert resource.inputs["entrypoints"][2:4] == ["--chown", "1000:1000"]
+        assert resource.inputs["entrypoints"][2:5] == ["--user", "1000:1000", "--chown"]
         assert added == ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
     else:
         assert added == []
