@@ -7,20 +7,24 @@ from typing import Annotated
 import pulumi
 import typer
 
+from cli.commands.backup import backup, backups
 from cli.commands.check import check
 from cli.commands.clean import clean
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.import_ import import_
+from cli.commands.recover import recover_
+from cli.commands.restore import restore
 from schema.errors import UserError
 
 app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (demo, clean, check, doctor, export):
+for command in (demo, clean, check, doctor, export, backup, backups, restore):
     app.command()(command)
 app.command(name="import")(import_)
+app.command(name="recover")(recover_)
 
 
 def _show_version(asked: bool) -> None:

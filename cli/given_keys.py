@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PROVIDER = "CLOUDFREEDOM_PROVIDER_KEY_"
+_BACKUP = "CLOUDFREEDOM_BACKUP_CREDENTIAL_"
 _OTHERS = {
     "CLOUDFREEDOM_BILLING_KEY": "billingKey",
     "CLOUDFREEDOM_LOGIN_SECRET": "loginSecret",
@@ -21,8 +22,23 @@ def given_keys() -> dict[str, str]:
         for variable, key in os.environ.items()
         if variable.startswith(_PROVIDER)
     }
+    keys |= {
+        f"backupCredentials.{variable.removeprefix(_BACKUP)}": key
+        for variable, key in os.environ.items()
+        if variable.startswith(_BACKUP)
+    }
     others = {path: os.environ.get(variable, "") for variable, path in _OTHERS.items()}
     return keys | {path: key for path, key in others.items() if key}
+
+
+def variable(path: str) -> str:
+    """The variable of a key that has this place in a config."""
+    section, _, name = path.rpartition(".")
+    if section == "providerKeys":
+        return f"{_PROVIDER}{name.upper().replace('-', '_')}"
+    if section:
+        return f"{_BACKUP}{name}"
+    return next(variable for variable, place in _OTHERS.items() if place == path)
 
 
 def nested(keys: Mapping[str, str]) -> dict[str, Any]:

@@ -1,18 +1,41 @@
 """The containers of a tenant or a core that is up, on a Docker host that may be another machine."""
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from shlex import join
 from subprocess import DEVNULL
+from typing import Any
 
 from docker import DockerClient
 from docker.models.containers import Container
 
+from cli.environment import CORE, ROOT
+from cli.yaml_io import read_config
 from components.docker.connection import shared
 from components.docker.ssh import ssh_command
 from components.labels import TENANT, service_of
+from components.spec import stack_name
+from components.stack_config import LOCAL_DOCKER, docker_hosts
+from core.loader import load as load_core
+from schema.errors import UserError
+from tenants.loader import load
+
+
+def running_stack(stack: str, *, core: bool = False) -> "RunningStack":
+    """The containers of a tenant or a core of this project.
+
+    Raises:
+        UserError: there is no such file, or it cannot be used.
+    """
+    if core:
+        config = read_config(CORE / f"Pulumi.{stack}.yaml")
+        address = str(config.get("cloudfreedom-core:dockerHost", LOCAL_DOCKER))
+        return RunningStack(address, load_core(stack).slug)
+    hosts = docker_hosts(ROOT)
+    return RunningStack(hosts.get(stack, LOCAL_DOCKER), load(stack, hosts=hosts).slug)
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,59 @@ class RunningStack:
         """The container of a service, if it runs."""
         container = self.containers.get(service)
         return container if container is not None and container.status == "running" else None
+
+    def existing(self, service: str) -> Container:
+        """The container of a service that must run.
+
+        Raises:
+            UserError: it does not.
+        """
+        container = self.running(service)
+        if container is None:
+            raise UserError(
+                f"the container {stack_name(self.slug, service)} does not run on {self.address}:"
+                " bring the stack up first, with this service in its file or its config"
+            )
+        return container
+
+    def run_as_process(self, container: Container, command: Sequence[str]) -> int:
+        """Run a command in a container as its own process would; its exit code.
+
+        The command has the secrets and the rights of that process, and prints to our own output.
+        """
+        whole = [*container.attrs["Config"]["Entrypoint"], "--", *command]
+        if self.address.startswith("ssh://"):
+            there = join(["docker", "exec", str(container.name), *whole])
+            call = [*ssh_command(self.address), there]
+            return subprocess.run(call, check=False, stdin=DEVNULL).returncode
+        api = self.client.api
+        started = api.exec_create(container.id or "", whole)["Id"]
+        for out, err in api.exec_start(started, stream=True, demux=True):
+            sys.stdout.write((out or b"").decode(errors="replace"))
+            sys.stderr.write((err or b"").decode(errors="replace"))
+            sys.stdout.flush()
+            sys.stderr.flush()
+        return int(api.exec_inspect(started)["ExitCode"])
+
+    def execute(self, container: Container, command: Sequence[str]) -> str:
+        """Output of a command that runs in a container as its user.
+
+        Raises:
+            UserError: it failed; with what it said.
+        """
+        if self.address.startswith("ssh://"):
+            there = join(["docker", "exec", str(container.name), *command])
+            call = [*ssh_command(self.address), there]
+            done = subprocess.run(call, check=False, stdin=DEVNULL, capture_output=True)
+            code, printed = done.returncode, (done.stdout, done.stderr)
+        else:
+            result: Any = container.exec_run(list(command), demux=True)
+            code, printed = result.exit_code, result.output
+        out, err = printed
+        if code:
+            said = (err or out or b"").decode(errors="replace").strip()
+            raise UserError(f"{container.name}: {command[0]} failed: {said}")
+        return (out or b"").decode(errors="replace")
 
     def output(self, container: Container, command: Sequence[str]) -> bytes:
         """Output of a command that runs in a container, as root."""

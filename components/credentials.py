@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.secrets import BILLING_KEY, LOGIN_SECRET, provider_key
+from components.secrets import BILLING_KEY, LOGIN_SECRET, backup_credential, provider_key
 from components.services.litellm_config import provider_key_env
-from components.stack_config import PROJECT, StackConfig, StackConfigError
+from components.stack_config import PROJECT, Deployment, StackConfig, StackConfigError
 from schema.types import UsdRate
 from tenants.model import Tenant
 
@@ -60,9 +60,28 @@ def credentials(
         found[LOGIN_SECRET] = config.login_secret.strip() or (core.login_secret if core else "")
         if not found[LOGIN_SECRET]:
             missing.append(_missing("`login` needs a secret", "loginSecret", "LOGIN_SECRET", _CORE))
+    backups, lacking = backup_credentials(config)
+    missing += lacking
     if missing:
         raise StackConfigError("\n".join(f"tenants/{stack}.yaml: {each}" for each in missing))
-    return found
+    return found | backups
+
+
+def backup_credentials(config: Deployment) -> tuple[dict[str, str], list[str]]:
+    """The secrets of a backup's repository, by name, and a sentence for each that is missing."""
+    if not config.backup:
+        return {}, []
+    given = config.backup_credentials
+    missing = [
+        _missing(
+            f"`backup.repository` needs {name}",
+            f"--path backupCredentials.{name}",
+            f"BACKUP_CREDENTIAL_{name}",
+        )
+        for name in config.backup.needs
+        if not given.get(name, "").strip()
+    ]
+    return {backup_credential(name): value for name, value in given.items()}, missing
 
 
 def _missing(requirement: str, setting: str, variable: str, other: str = "") -> str:

@@ -1,14 +1,17 @@
 """The one table of a tenant's secrets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from components.services.accounts import database_roles, valkey_users
 from components.spec import SecretSpec
-from components.stack_config import Rotation
+from components.stack_config import Deployment, StackConfig
 from tenants.model import Tenant
 
 BILLING_KEY = "billing-key"
 LOGIN_SECRET = "login-secret"  # noqa: S105 - a name
+_BACKUPS = "backupCredentials"
+BACKUP_PASSWORD = "backup-password"  # noqa: S105 - a name
 
 
 def program_key(name: str) -> str:
@@ -21,15 +24,29 @@ def provider_key(name: str) -> str:
     return f"provider-key-{name}"
 
 
-def tenant_secrets(tenant: Tenant, rotation: Rotation) -> Iterator[SecretSpec]:
+def backup_credential(name: str) -> str:
+    """Name of the secret that lets backups into their repository."""
+    return f"backup-credential-{name}"
+
+
+def config_path(name: str) -> str:
+    """Place in the stack's config of a secret that others gave."""
+    for prefix, section in ((provider_key(""), "providerKeys"), (backup_credential(""), _BACKUPS)):
+        if name.startswith(prefix):
+            return f"{section}.{name.removeprefix(prefix)}"
+    return {BILLING_KEY: "billingKey", LOGIN_SECRET: "loginSecret"}[name]
+
+
+def tenant_secrets(tenant: Tenant, config: StackConfig) -> Iterator[SecretSpec]:
     """All secrets of a tenant.
 
     There is no rotation for the salt, which encrypts what LiteLLM stores, nor for the first admin's
     password, whose later changes are Open WebUI's own.
     """
-    for role in database_roles(tenant):
+    rotation = config.rotation
+    for role in database_roles(tenant, config):
         yield SecretSpec(name=role.secret, generation=rotation.postgres)
-    for user in valkey_users(tenant):
+    for user in valkey_users(tenant, config):
         yield SecretSpec(name=user.secret, generation=rotation.redis)
     yield SecretSpec(name="litellm-master", generation=rotation.litellm, form=_api_key)
     yield SecretSpec(name="litellm-openwebui", generation=rotation.litellm, form=_api_key)
@@ -45,6 +62,31 @@ def tenant_secrets(tenant: Tenant, rotation: Rotation) -> Iterator[SecretSpec]:
         yield SecretSpec(name=BILLING_KEY, given=True)
     if tenant.login:
         yield SecretSpec(name=LOGIN_SECRET, given=True)
+    yield from backup_secrets(config)
+
+
+def backup_secrets(config: Deployment) -> Iterator[SecretSpec]:
+    """The secrets of the backups of a tenant or a core.
+
+    There is no rotation for the password: without it no set could be read any more.
+    """
+    if config.backup:
+        yield SecretSpec(name=BACKUP_PASSWORD, protect=True)
+        for name in config.backup_credentials:
+            yield SecretSpec(name=backup_credential(name), given=True)
+
+
+def with_values(specs: Iterable[SecretSpec]) -> Iterator[SecretSpec]:
+    """Secrets, and the generated value of each that has another form."""
+    for spec in specs:
+        yield spec
+        if value_of(spec) != spec.name:
+            yield replace(spec, name=value_of(spec), resource=spec.value_name, form=str)
+
+
+def value_of(spec: SecretSpec) -> str:
+    """Name of the secret that is the generated value of another."""
+    return spec.name if spec.form is str else f"{spec.name}-value"
 
 
 def _api_key(value: str) -> str:

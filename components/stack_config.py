@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
+from cronsim import CronSim, CronSimError
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -23,12 +27,12 @@ from images.catalog import ImageSource
 from schema.diagnostics import in_words, masked
 from schema.errors import UserError
 from schema.text import constrained_str
-from schema.types import DOLLAR, Currency, UsdRate
+from schema.types import DOLLAR, MEMORY, Currency, MiB, Resources, UsdRate
 from schema.yaml_file import section
 
 PROJECT = "cloudfreedom"
 LOCAL_DOCKER = "unix:///var/run/docker.sock"
-SECRET_KEYS = ("providerKeys", "billingKey", "loginSecret")
+SECRET_KEYS = ("providerKeys", "billingKey", "loginSecret", "backupCredentials")
 
 DockerHost = Annotated[
     str, *constrained_str(r"(unix|tcp|ssh)://.+", "unix://…, tcp://… or ssh://…")
@@ -47,6 +51,27 @@ CoreStackName = Annotated[
         r"([^/]+/[^/]+/[^/]+)?", "organization/PROJECT/STACK, as `pulumi stack ls --all` names it"
     ),
 ]
+
+
+Repository = Annotated[
+    str,
+    *constrained_str(
+        r"/.+|sftp:.+@.+|s3:https?://.+|rest:https?://.+",
+        "an absolute path of the Docker host, sftp:…, s3:https://… or rest:https://…",
+    ),
+]
+
+
+def _cron(schedule: str) -> str:
+    try:
+        CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        allowed = "five fields as cron has them, such as `30 2 * * *`"
+        raise ValueError(f"{allowed} ({error})") from None
+    return schedule
+
+
+Schedule = Annotated[str, AfterValidator(_cron)]
 
 
 def _counted(value: object) -> object:
@@ -87,6 +112,62 @@ class Rotation(Section):
     openwebui: Generation = Field(1, description="Session secret: everybody logs in again")
 
 
+Credential = Literal[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "RESTIC_REST_USERNAME",
+    "RESTIC_REST_PASSWORD",
+    "SSH_KEY",
+]
+"""A name as restic has it; `SSH_KEY` is a private key for `sftp:`."""
+
+
+class Keep(Section):
+    """Sets that are kept; the newest of each period counts."""
+
+    last: int = Field(3, ge=1, description="The newest, whenever they were made")
+    daily: int = Field(7, ge=0, description="Days")
+    weekly: int = Field(5, ge=0, description="Weeks")
+    monthly: int = Field(12, ge=0, description="Months")
+
+
+class Backups(Resources):
+    """Backups of the stack: where, when, and how many."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    repository: Repository = Field(
+        description="Of restic, for this stack alone: a folder of the Docker host, or"
+        " `sftp:user@host:/path`, `s3:https://host/bucket/path`, `rest:https://host/path`"
+    )
+    schedule: Schedule = Field("30 2 * * *", description="Of backups, as cron has it, in UTC")
+    proofs: Schedule = Field(
+        "0 4 * * 0", description="Of restoring the newest set beside nothing, in UTC"
+    )
+    keep: Keep = Keep()
+    append_only: bool = Field(
+        default=False, description="The repository lets nothing be deleted: old sets stay"
+    )
+    upload_kib: int = Field(0, ge=0, description="Most KiB sent a second; 0 is no limit")
+    known_hosts: list[str] = Field(
+        [], description="For `sftp:`, lines as `ssh-keyscan` prints them"
+    )
+    memory_mb: MiB = Field(512, description=MEMORY)
+
+    @property
+    def needs(self) -> Sequence[Credential]:
+        """Credentials that the repository cannot be used without."""
+        if self.repository.startswith("s3:"):
+            return ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        return ("SSH_KEY",) if self.repository.startswith("sftp:") else ()
+
+    @model_validator(mode="after")
+    def _knows_its_host(self) -> Self:
+        if self.repository.startswith("sftp:") and not self.known_hosts:
+            raise ValueError("`knownHosts` beside `sftp:`, lines as `ssh-keyscan HOST` prints them")
+        return self
+
+
 class Deployment(Section):
     """The Docker host of a deployment, and its images."""
 
@@ -100,6 +181,10 @@ class Deployment(Section):
     )
     registries: list[Registry] = Field(
         [], description="Registries whose login is the Docker CLI's own (`docker login`)"
+    )
+    backup: Backups | None = Field(None, description="Backups; without it there are none")
+    backup_credentials: dict[Credential, str] = Field(
+        {}, repr=False, description="Secrets of the repository, by their name at restic"
     )
 
 
@@ -146,6 +231,11 @@ def parse_stack_config(
         problems = error.errors(include_input=False)
         lines = [f"{place}{masked(_sentence(problem, model))}" for problem in problems]
         raise StackConfigError("\n".join(lines)) from None
+
+
+def plain_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings that are not secret."""
+    return {key: value for key, value in settings.items() if key not in SECRET_KEYS}
 
 
 def docker_hosts(project: Path) -> dict[str, str]:

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from components.credentials import CoreCredentials, credentials
 from components.secrets import program_key, tenant_secrets
+from components.services.backup import StackFiles, with_backups
 from components.services.modules import service_modules
 from components.services.openwebui import admin_email
 from components.spec import Deployment, SecretRef, ServiceSpec, StackSpec
 from components.stack_config import (
     PROJECT,
-    Rotation,
     StackConfig,
     docker_hosts,
     parse_stack_config,
+    plain_settings,
 )
 from images.catalog import Image, ImageError, load_catalog
+from schema.types import service_sections
 from tenants.loader import load
 from tenants.model import Tenant
 
@@ -46,7 +48,9 @@ def tenant_deployment(
     budgets = core or config
     tenant = tenant.with_currency_of_core(budgets.currency, budgets.usd_rate)
     try:
-        spec = tenant_spec(tenant, images.running, config.rotation)
+        file = (project / "tenants" / f"{stack}.yaml").read_text(encoding="utf-8")
+        files = StackFiles(project=PROJECT, stack=stack, file=file, config=plain_settings(settings))
+        spec = tenant_spec(tenant, images.running, config, files)
     except ImageError as error:
         raise ImageError(f"tenants/{stack}.yaml: {error}") from None
     return Deployment(
@@ -57,16 +61,26 @@ def tenant_deployment(
     )
 
 
-def tenant_spec(tenant: Tenant, images: Mapping[str, Image], rotation: Rotation) -> StackSpec:
+def tenant_spec(
+    tenant: Tenant, images: Mapping[str, Image], config: StackConfig, files: StackFiles
+) -> StackSpec:
     """Everything one customer has.
+
+    Args:
+        tenant: the customer.
+        images: that run, by service.
+        config: of the stack.
+        files: that describe the stack, for its backups.
 
     Raises:
         ImageError: an image cannot do what the tenant's file asks for.
     """
-    return StackSpec(
+    secrets = list(tenant_secrets(tenant, config))
+    services = list(_services(tenant, images, config))
+    spec = StackSpec(
         slug=tenant.slug,
-        services=list(_services(tenant, images)),
-        secrets=list(tenant_secrets(tenant, rotation)),
+        services=services,
+        secrets=secrets,
         outputs={
             "openwebui_url": tenant.chat_url,
             "openwebui_admin_email": admin_email(tenant),
@@ -79,11 +93,17 @@ def tenant_spec(tenant: Tenant, images: Mapping[str, Image], rotation: Rotation)
             },
         },
     )
+    return with_backups(spec, config.backup, images["backup"], files)
 
 
-def _services(tenant: Tenant, images: Mapping[str, Image]) -> Iterator[ServiceSpec]:
-    """The spec of each service, in order of start."""
-    modules = service_modules(tenant)
-    specs = {name: module.service(tenant, images[name]) for name, module in modules.items()}
+def _services(
+    tenant: Tenant, images: Mapping[str, Image], config: StackConfig
+) -> Iterator[ServiceSpec]:
+    """The spec of each service of the tenant's file, in order of start."""
+    specs = {
+        name: module.service(tenant, config, images[name])
+        for name, module in service_modules(tenant, config).items()
+        if name in service_sections(tenant)
+    }
     order = TopologicalSorter({name: sorted(spec.after) for name, spec in sorted(specs.items())})
     yield from (specs[name] for name in order.static_order())

@@ -20,6 +20,7 @@ from cli.doctor.outside import Outside, words
 from cli.environment import shown_compose
 from cli.running import RunningStack
 from components.docker.preflight import DockerHostError, survey
+from components.services.backup import NAME as BACKUP
 from components.spec import APPS, DATA, stack_name
 from core.model import Core
 from schema.types import base_url, service_sections
@@ -117,6 +118,8 @@ class _Examination:
             name = stack_name(self._slug, network)
             problem = network_problem(self._stack.client, name, members, mend=self._mend)
             yield Check(name, problem)
+        if BACKUP in every:
+            yield self._backups(every[BACKUP])
         for container in [self._stack.running(service) for service in self.apps][:1]:
             if container:
                 yield Check("disk of the Docker host", self._disk(container))
@@ -144,6 +147,16 @@ class _Examination:
         problem = _answers(self._outside, f"{url}{path}")
         again = f": `docker restart {container.name}` publishes it anew" if problem else ""
         return Check(what, f"{problem}{again}")
+
+    def _backups(self, container: Container) -> Check:
+        what = str(container.name)
+        if container.status != "running":
+            return Check(what, f"is {container.status}: `{self._mend}` starts it")
+        try:
+            found = json.loads(self._stack.output(container, ["python3", "-m", "backup", "state"]))
+        except ValueError:
+            return Check(what, f"does not say how backups stand: `docker logs {what}`")
+        return Check(what, f"{found['state']}: {found['reason']}" if found["reason"] else "")
 
     def _disk(self, container: Container) -> str:
         found = self._probed(container, "disk", "/")

@@ -8,7 +8,9 @@ SET client_min_messages = 'warning';
 
 \set roles `cat /etc/cloudfreedom/postgres/roles.json`
 CREATE TEMPORARY TABLE roles AS
-SELECT * FROM jsonb_to_recordset(:'roles') AS (name text, owns_database boolean, member_of text[]);
+SELECT * FROM jsonb_to_recordset(:'roles') AS (
+    name text, owns_database boolean, visits boolean, member_of text[]
+);
 
 SELECT format('CREATE ROLE %I', name) FROM roles
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
@@ -23,4 +25,6 @@ SELECT format('GRANT %I TO %I', member, name) FROM roles, unnest(member_of) AS m
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database
 WHERE datname = 'postgres' OR datname IN (SELECT name FROM roles WHERE owns_database) \gexec
 SELECT format('GRANT CONNECT ON DATABASE postgres TO %I', name) FROM roles
-WHERE NOT owns_database \gexec
+WHERE NOT owns_database AND NOT visits \gexec
+SELECT format('GRANT CONNECT ON DATABASE %I TO %I', owner.name, visitor.name)
+FROM roles AS owner, roles AS visitor WHERE owner.owns_database AND visitor.visits \gexec

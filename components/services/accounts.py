@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from components.services.modules import service_modules
 from components.spec import SecretRef, SecretText
+from components.stack_config import StackConfig
 from tenants.model import Tenant
 
 MAINTENANCE = "postgres"
@@ -18,12 +19,16 @@ class DatabaseRole:
     Attributes:
         name: of the role.
         owns_database: it has a database of its own name; otherwise it is let into `MAINTENANCE`.
+        visits: it is let into the databases of all owners instead.
         member_of: the roles of PostgreSQL's own that say what it may read.
+        on_restore: a statement that its restored database is given before it is used.
     """
 
     name: str
     owns_database: bool = False
+    visits: bool = False
     member_of: Sequence[str] = ()
+    on_restore: str = ""
 
     @property
     def database(self) -> str:
@@ -70,15 +75,15 @@ class ValkeyUser:
         return SecretText([f"redis://{self.name}:", password, f"@redis:6379/{database}"])
 
 
-def database_roles(tenant: Tenant) -> list[DatabaseRole]:
+def database_roles(tenant: Tenant, config: StackConfig) -> list[DatabaseRole]:
     """The roles of all services of a tenant, by name."""
-    modules = service_modules(tenant).values()
+    modules = service_modules(tenant, config).values()
     roles = (role for module in modules for role in getattr(module, "DATABASE_ROLES", ()))
     return sorted(roles, key=lambda role: role.name)
 
 
-def valkey_users(tenant: Tenant) -> list[ValkeyUser]:
+def valkey_users(tenant: Tenant, config: StackConfig) -> list[ValkeyUser]:
     """The users of all services of a tenant, by name."""
-    modules = service_modules(tenant).values()
+    modules = service_modules(tenant, config).values()
     users = (user for module in modules for user in getattr(module, "VALKEY_USERS", ()))
     return sorted(users, key=lambda user: user.name)

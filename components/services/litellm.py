@@ -19,6 +19,7 @@ from components.spec import (
     http_healthcheck,
     script,
 )
+from components.stack_config import StackConfig
 from gateway.settings import api_key_env
 from images.catalog import Image, ImageError
 from tenants.model import Tenant
@@ -49,7 +50,7 @@ _LEDGER = ValkeyUser(
 VALKEY_USERS = (_CACHE, _LEDGER)
 
 
-def service(tenant: Tenant, image: Image) -> ServiceSpec:
+def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
     """The tenant's gateway to its models.
 
     Raises:

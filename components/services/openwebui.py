@@ -12,6 +12,7 @@ from components.services.litellm_config import first_model
 from components.spec import (
     APPS,
     DATA,
+    Backup,
     Healthcheck,
     PublishedPort,
     Secret,
@@ -20,6 +21,7 @@ from components.spec import (
     Storage,
     http_healthcheck,
 )
+from components.stack_config import StackConfig
 from images.catalog import Image
 from schema.types import base_url
 from tenants.model import Tenant
@@ -32,7 +34,13 @@ _CONFIG = f"{_FILES}/chat.json"
 _READY = f"http://127.0.0.1:{PORT}/ready"
 _REDIS_DATABASE = 1
 
-_DATABASE = DatabaseRole(name="openwebui", owns_database=True)
+_DATABASE = DatabaseRole(
+    name="openwebui",
+    owns_database=True,
+    # Whoever signed out since the backup was made would be logged in again.
+    on_restore="DO $$ BEGIN IF to_regclass('auth') IS NOT NULL THEN"
+    " UPDATE auth SET session_stamp = gen_random_uuid()::text; END IF; END $$",
+)
 DATABASE_ROLES = (_DATABASE,)
 
 _SESSIONS = ValkeyUser(
@@ -76,7 +84,7 @@ _HIDDEN = [
 """Controls of Open WebUI's page for what this chat does not have."""
 
 
-def service(tenant: Tenant, image: Image) -> ServiceSpec:
+def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
     """The tenant's chat."""
     return ServiceSpec(
         name="openwebui",
@@ -99,6 +107,7 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
             **program_files(*("asgi/*.py", "chat/*.css", "chat/*.py", "chat/*.txt"), folder=_FILES),
         },
         storage=Storage(path=_DATA, chown=True),
+        backup=Backup(kind="files"),
         ports=[PublishedPort(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)],
         extra_hosts=core_hosts(tenant),
     )

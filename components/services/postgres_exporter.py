@@ -5,6 +5,7 @@ from typing import cast
 from components.services.accounts import DatabaseRole
 from components.services.exporter import exporter_service
 from components.spec import ServiceSpec
+from components.stack_config import StackConfig
 from images.catalog import Image
 from tenants.model import Exporter, Tenant
 
@@ -15,7 +16,7 @@ DATABASE_ROLES = (_ROLE,)
 """It reads statistics and sizes, and no table."""
 
 
-def service(tenant: Tenant, image: Image) -> ServiceSpec:
+def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
     """The exporter of a tenant whose file has its section."""
     return exporter_service(
         cast("Exporter", tenant.postgres_exporter),

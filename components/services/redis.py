@@ -3,6 +3,7 @@
 from components.services.accounts import ValkeyUser, valkey_users
 from components.spec import (
     DATA,
+    Backup,
     Healthcheck,
     SecretRef,
     SecretText,
@@ -10,6 +11,7 @@ from components.spec import (
     Storage,
     script,
 )
+from components.stack_config import StackConfig
 from images.catalog import Image
 from tenants.model import Tenant
 
@@ -25,11 +27,11 @@ start, and whatever a script or a function wrote is left out of what it may not 
 """
 
 
-def service(tenant: Tenant, image: Image) -> ServiceSpec:
+def service(tenant: Tenant, config: StackConfig, image: Image) -> ServiceSpec:
     """The tenant's key-value store."""
     # The rest is for copies of pages while the append-only file is rewritten.
     max_memory = tenant.redis.memory_mb * 6 // 10
-    logins = [part for user in valkey_users(tenant) for part in _login(user)]
+    logins = [part for user in valkey_users(tenant, config) for part in _login(user)]
     return ServiceSpec(
         name="redis",
         image=image,
@@ -41,6 +43,7 @@ def service(tenant: Tenant, image: Image) -> ServiceSpec:
         files={_CONFIG: script("valkey.conf")},
         secret_files={"users.conf": SecretText([PUBLIC_USERS, *logins])},
         storage=Storage(path="/data"),
+        backup=Backup(kind="keys"),
     )
 
 

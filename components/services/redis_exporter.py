@@ -5,6 +5,7 @@ from typing import cast
 from components.services.accounts import ValkeyUser
 from components.services.exporter import exporter_service
 from components.spec import SecretRef, ServiceSpec
+from components.stack_config import StackConfig
 from images.catalog import Image
 from tenants.model import Exporter, Tenant
 
@@ -18,7 +19,7 @@ _READER = ValkeyUser(
 VALKEY_USERS = (_READER,)
 
 
-def service(tenant: Tenant, image: Image) -> ServiceSpec:
+def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
     """The exporter of a tenant whose file has its section."""
     return exporter_service(
         cast("Exporter", tenant.redis_exporter),

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.credentials import backup_credentials
+from components.secrets import backup_secrets
+from components.services.backup import StackFiles, with_backups
 from components.spec import Deployment, SecretJson, SecretRef, StackSpec
-from components.stack_config import parse_stack_config
+from components.stack_config import StackConfigError, parse_stack_config, plain_settings
 from core.deployment import secrets
 from core.deployment.services import billing, identity, pocketbase
 from core.deployment.stack_config import PROJECT, CoreConfig
@@ -27,26 +30,41 @@ def core_deployment(stack: str, folder: Path, settings: Mapping[str, str]) -> De
     config = parse_stack_config(CoreConfig, settings, project=PROJECT, stack=stack)
     core = load(stack, folder)
     config.check(core, stack)
-    image = load_catalog(config.images, config.image_overrides).running["core"]
+    credentials, missing = backup_credentials(config)
+    if missing:
+        raise StackConfigError("\n".join(f"core/{stack}.yaml: {each}" for each in missing))
+    images = load_catalog(config.images, config.image_overrides).running
+    file = (folder / f"{stack}.yaml").read_text(encoding="utf-8")
+    files = StackFiles(project=PROJECT, stack=stack, file=file, config=plain_settings(settings))
     return Deployment(
-        spec=core_spec(core, config, image),
-        given={},
+        spec=core_spec(core, config, images, files),
+        given=credentials,
         docker_host=config.docker_host,
         registries=config.registries,
     )
 
 
-def core_spec(core: Core, config: CoreConfig, image: Image) -> StackSpec:
-    """Everything that tenants share."""
+def core_spec(
+    core: Core, config: CoreConfig, images: Mapping[str, Image], files: StackFiles
+) -> StackSpec:
+    """Everything that tenants share.
+
+    Args:
+        core: its file.
+        config: of the stack.
+        images: that run.
+        files: that describe the stack, for its backups.
+    """
     rotation = config.rotation
     keys = secrets.newest(secrets.KEY, core, rotation)
     clients = secrets.newest(secrets.CLIENT, core, rotation)
-    return StackSpec(
+    spec = StackSpec(
         slug=core.slug,
         services=[
-            module.service(core, config, image) for module in (pocketbase, billing, identity)
+            module.service(core, config, images["core"])
+            for module in (pocketbase, billing, identity)
         ],
-        secrets=list(secrets.core_secrets(core, rotation)),
+        secrets=[*secrets.core_secrets(core, rotation), *backup_secrets(config)],
         outputs={
             "portal_url": core.public_url,
             "people": SecretJson(secrets.first_passwords(core)),
@@ -66,3 +84,4 @@ def core_spec(core: Core, config: CoreConfig, image: Image) -> StackSpec:
             **pocketbase.outputs(core),
         },
     )
+    return with_backups(spec, config.backup, images["backup"], files)

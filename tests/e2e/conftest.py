@@ -241,10 +241,14 @@ def money(
 
 @contextmanager
 def running(
-    engine: DockerClient, project: Project, toolchain_name: str, files: list[dict[str, Any]]
+    engine: DockerClient,
+    project: Project,
+    toolchain_name: str,
+    files: list[dict[str, Any]],
+    **config: Any,
 ) -> Iterator[list[Running]]:
     for file in files:
-        project.write(file)
+        project.write(file, **config)
     tool = toolchains.available()[toolchain_name]
     tenants = [
         Running(project, project.deployer(tool, file["slug"]), file, engine) for file in files

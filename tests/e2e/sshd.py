@@ -20,10 +20,22 @@ class SSHHost:
 
     folder: Path
     port: int
+    listen: str = "127.0.0.1"
 
     @property
     def address(self) -> str:
-        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
+        return f"ssh://{self.login}"
+
+    @property
+    def login(self) -> str:
+        """User, host and port."""
+        return f"{getpass.getuser()}@{self.listen}:{self.port}"
+
+    @property
+    def known(self) -> str:
+        """The line by which a client knows the host."""
+        key = (self.folder / "host_key.pub").read_text()
+        return f"[{self.listen}]:{self.port} {key}"
 
     @property
     def logins(self) -> int:
@@ -36,24 +48,24 @@ class SSHHost:
 
     def know(self) -> None:
         """Let the client know the host's key."""
-        key = (self.folder / "host_key.pub").read_text()
-        (self.folder / "known").write_text(f"[127.0.0.1]:{self.port} {key}")
+        (self.folder / "known").write_text(self.known)
 
 
 @contextmanager
-def ssh_host(folder: Path) -> Iterator[SSHHost]:
+def ssh_host(folder: Path, listen: str = "127.0.0.1") -> Iterator[SSHHost]:
     """Run the server; `PATH` finds its own client first meanwhile."""
     client, server = program("openssh-client", "ssh"), program("openssh-server", "sshd")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    host = SSHHost(folder, free_ports(1)[0])
+    host = SSHHost(folder, free_ports(1, address=listen)[0], listen)
     for name in ("host_key", "id"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(command, check=True)
     host.know()
     (folder / "sshd_config").write_text(
-        f"Port {host.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\n"
+        f"Port {host.port}\nListenAddress {listen}\nHostKey {folder}/host_key\n"
         f"AuthorizedKeysFile {folder}/id.pub\nPidFile {folder}/pid\nStrictModes no\n"
+        "Subsystem sftp internal-sftp\n"
     )
     (folder / "config").write_text(
         f"IdentityFile {folder}/id\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known\n"

@@ -13,10 +13,12 @@ from docker import DockerClient
 from cli.environment import ROOT, compose_command, pulumi_program
 from components.labels import TENANT
 from tests.e2e import toolchains
+from tests.e2e.host_folder import ON_HOST, in_folder
 from tests.pages import blocks
 
-FOLLOWED = ("first-tenant", "drift", "two-ways-up", "operation")
+FOLLOWED = ("first-tenant", "backup", "drift", "two-ways-up", "operation")
 SLUG = "acme"
+REPOSITORY = "/srv/backups/acme"
 
 
 @dataclass
@@ -60,9 +62,14 @@ class Newcomer:
     def _here(self, text: str) -> str:
         """The same commands, where nothing outside of the clone is written to."""
         compose = " ".join(compose_command() or ["docker", "compose"])
-        return text.replace("/srv/acme", str(self.clone / "export")).replace(
-            "docker compose", compose
-        )
+        here = {
+            REPOSITORY: f"{ON_HOST}/acme",
+            "/srv/acme": str(self.clone / "export"),
+            "docker compose": compose,
+        }
+        for words, others in here.items():
+            text = text.replace(words, others)
+        return text
 
 
 @pytest.fixture
@@ -86,7 +93,9 @@ def newcomer(engine: DockerClient, tmp_path: Path) -> Iterator[Newcomer]:
         "PULUMI_SKIP_CONFIRMATIONS": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
+    in_folder(engine, ON_HOST, "mkdir -p acme")
     yield Newcomer(clone, {**os.environ, **environment})
+    in_folder(engine, ON_HOST, "rm -r acme")
     label: dict[str, str | list[str] | bool] = {"label": f"{TENANT}={SLUG}"}
     for container in engine.containers.list(all=True, filters=label):
         container.remove(force=True)

@@ -15,7 +15,9 @@ from cli.environment import CORE, ROOT, shown_compose
 from schema.yaml_file import stacks
 from tenants.loader import FOLDER
 
-PACKAGES = ("cli", "components", "core", "gateway", "images", "money", "schema", "tenants")
+PACKAGES = (
+    *("backup", "cli", "components", "core", "gateway", "images", "money", "schema", "tenants"),
+)
 KEYS = {"CLOUDFREEDOM_BILLING_KEY": "key", "CLOUDFREEDOM_LOGIN_SECRET": "secret"}
 ACME = "slug: acme\nname: Acme\nopenwebui: {port: 3002}\nlitellm: {port: 4002}\n"
 
@@ -56,7 +58,7 @@ def test_check_finds_no_problem_in_this_repository() -> None:
 
 def test_without_a_command_it_tells_the_commands() -> None:
     output = CliRunner().invoke(app, []).output
-    assert all(command in output for command in ("check", "demo", "export"))
+    assert all(command in output for command in ("backup", "check", "demo", "export", "restore"))
 
 
 @pytest.mark.parametrize(("text", "sentences"), [

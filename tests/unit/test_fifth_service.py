@@ -14,6 +14,7 @@ from components.compose.project import compose_project
 from components.docker.preflight import claims_of
 from components.docker.stack import DockerStack
 from components.services.accounts import DatabaseRole, ValkeyUser
+from components.services.backup import StackFiles
 from components.spec import (
     DATA,
     Deployment,
@@ -23,7 +24,7 @@ from components.spec import (
     ServiceSpec,
     Storage,
 )
-from components.stack_config import Rotation
+from components.stack_config import StackConfig
 from components.tenant import tenant_spec
 from images.catalog import Image, load_catalog
 from schema.types import Resources
@@ -41,7 +42,7 @@ ROLE = DatabaseRole(name="search", member_of=["pg_monitor"])
 USER = ValkeyUser(name="search", rules="+ping")
 
 
-def service(tenant: TenantWithSearch, image: Image) -> ServiceSpec:
+def service(tenant: TenantWithSearch, _: StackConfig, image: Image) -> ServiceSpec:
     assert tenant.search
     return ServiceSpec(
         name="search",
@@ -73,7 +74,8 @@ def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Deployment:
     tenant = TenantWithSearch.model_construct(**dict(acme), search=search)
     images = load_catalog("built").running
     one = images["redis"].model_copy(update={"reference": "search:1"})
-    spec = tenant_spec(tenant, {**images, "search": one}, Rotation())
+    files = StackFiles(project="cloudfreedom", stack="acme", file=ACME, config={})
+    spec = tenant_spec(tenant, {**images, "search": one}, StackConfig(), files)
     return Deployment(spec=spec, given={}, docker_host="unix:///run/docker.sock", registries=[])
 
 
@@ -117,7 +119,12 @@ def test_its_accounts_are_made(deployment: Deployment) -> None:
         for role in json.loads(files["/etc/cloudfreedom/postgres/roles.json"])
         if role["name"] == "search"
     ]
-    assert role == {"name": "search", "owns_database": False, "member_of": ["pg_monitor"]}
+    assert role == {
+        "name": "search",
+        "owns_database": False,
+        "visits": False,
+        "member_of": ["pg_monitor"],
+    }
     assert services["postgres"].secret_files["search-database"] == SecretRef("search-database")
     values = dict.fromkeys(secrets, "?") | {"redis-search": "5ecret"}
     users = services["redis"].secret_files["users.conf"].render(values)

@@ -20,8 +20,8 @@ from tests.unit.conftest import KEYS, run_program
 RANDOM = "random:index/randomBytes:RandomBytes"
 HIDDEN = "sk-hidden"
 KNOWN = (
-    "dockerHost, images, imageOverrides, registries, rotation, providerKeys, billingKey,"
-    " loginSecret, core, currency, usdRate"
+    "dockerHost, images, imageOverrides, registries, backup, backupCredentials, rotation,"
+    " providerKeys, billingKey, loginSecret, core, currency, usdRate"
 )
 
 
@@ -47,6 +47,23 @@ def refusal(stack: str, config: Mapping[str, str]) -> list[str]:
     ("providerKeys", f'{{"openai": ["{HIDDEN}"]}}', "providerKeys.openai: must be a valid string"),
     ("billingKey", f'["{HIDDEN}"]', "billingKey: must be a valid string"),
     ("currency", "euro", "currency: must be a currency's three letters, such as EUR"),
+    ("backup", "{}", "backup.repository: required, but missing"),
+    ("backup", '{"repository": "backups"}',
+     "backup.repository: must be an absolute path of the Docker host, sftp:…, s3:https://… or"
+     " rest:https://…"),
+    ("backup", '{"repository": "/b", "schedule": "daily"}',
+     "backup.schedule: must be five fields as cron has them, such as `30 2 * * *`"
+     " (Wrong number of fields)"),
+    ("backup", '{"repository": "/b", "keep": {"last": 0}}',
+     "backup.keep.last: must be greater than or equal to 1"),
+    ("backup", '{"repository": "/b", "memory": 1}',
+     "backup.memory: unknown key; known are memoryMb, cpus, repository, schedule, proofs, keep,"
+     " appendOnly, uploadKib, knownHosts"),
+    ("backup", '{"repository": "sftp:me@host:/b"}',
+     "backup: must be `knownHosts` beside `sftp:`, lines as `ssh-keyscan HOST` prints them"),
+    ("backupCredentials", f'{{"PASSWORD": "{HIDDEN}"}}',
+     "backupCredentials.PASSWORD.[key]: must be 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY',"
+     " 'RESTIC_REST_USERNAME', 'RESTIC_REST_PASSWORD' or 'SSH_KEY'"),
     ("usdRate", '{"rate": "0.86", "as_of": "2026-11-20"}',
      "usdRate: must be nothing, or `currency` beside it, which is not USD"),
 ])  # fmt: skip
@@ -58,6 +75,20 @@ def test_a_bad_value(key: str, value: str, problem: str) -> None:
 def test_a_bad_docker_host(host: str) -> None:
     assert refusal("demo", {"dockerHost": host}) == [
         "Pulumi.demo.yaml: cloudfreedom:dockerHost: must be unix://…, tcp://… or ssh://…"
+    ]
+
+
+@pytest.mark.parametrize(("repository", "names"), [
+    ("s3:https://s3.example.com/acme", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+    ("sftp:me@backups.example.com:/acme", ["SSH_KEY"]),
+])  # fmt: skip
+def test_a_repository_that_needs_credentials(repository: str, names: list[str]) -> None:
+    settings = {"repository": repository, "knownHosts": ["backups.example.com ssh-ed25519 AAAA"]}
+    assert refusal("demo", {"backup": json.dumps(settings)}) == [
+        f"tenants/demo.yaml: `backup.repository` needs {name}: pulumi config set --secret --path"
+        f" backupCredentials.{name} (or, for an export to Compose, set"
+        f" CLOUDFREEDOM_BACKUP_CREDENTIAL_{name})"
+        for name in names
     ]
 
 

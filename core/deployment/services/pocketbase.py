@@ -3,6 +3,7 @@
 from components.spec import (
     APPS,
     DATA,
+    Backup,
     Healthcheck,
     PublishedPort,
     Secret,
@@ -46,6 +47,7 @@ def service(core: Core, _: CoreConfig, image: Image) -> ServiceSpec:
         },
         files=code("core/pocketbase/**/*"),
         storage=Storage(path=_DATA),
+        backup=Backup(kind="files", exclude=["backups"]),
         ports=[PublishedPort(address="127.0.0.1", host_port=admin, port=PORT)] if admin else [],
     )
 

@@ -1,0 +1,52 @@
+"""Commands of the backup container; people use `cloudfreedom backup`, `backups` and `restore`."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+
+from backup import listing, proof, restore, schedule, sets
+from backup.errors import BackupError
+from backup.plan import Plan, load_plan
+from backup.restic import show
+
+
+def _make(plan: Plan) -> None:
+    show(f"The set {sets.make(plan)} is made")
+
+
+def _prove(plan: Plan, *set_id: str) -> None:
+    show(f"The set {proof.prove(plan, *set_id)} is proven")
+
+
+def _fetch(plan: Plan, set_id: str) -> None:
+    print(json.dumps(restore.fetch(plan, set_id)))
+
+
+_COMMANDS: Mapping[str, Callable[..., int | None]] = {
+    "serve": schedule.serve,
+    "alive": lambda _: int(not schedule.is_alive()),
+    "make": _make,
+    "prove": _prove,
+    "list": lambda plan, *options: listing.show_sets(plan, as_json="--json" in options),
+    "state": listing.show_state,
+    "phase": lambda _: print(restore.phase()),
+    "stack": lambda plan, set_id: print(json.dumps(restore.stack(plan, set_id))),
+    "fetch": _fetch,
+    "take": lambda _, *services: restore.take(services),
+    "finish": lambda _: restore.finish(),
+    "give-back": lambda _, *services: restore.give_back(services),
+    "forget": lambda _, *services: restore.forget(services),
+}
+
+
+def main(command: str, *arguments: str) -> int:
+    """Run a command; its exit code."""
+    try:
+        return _COMMANDS[command](load_plan(), *arguments) or 0
+    except BackupError as error:
+        show(str(error))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,172 @@
+"""A restore: a set is written beside the living data of a stack, which then take turns.
+
+Everything lies in a folder of ours in each volume, so that a turn is a matter of renaming.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from backup import files, keys
+from backup.errors import BackupError
+from backup.plan import DATA, SOURCES, Plan
+from backup.restic import Repository, show
+from backup.sets import MANIFEST, SET, STACK
+
+TARGETS = Path("/targets")
+"""Volumes of the services, writable, by the name of the service."""
+
+_RESERVE = 256 * 2**20
+_KEPT, _TAKEN, _DROPPED = "kept", "taken", "dropped"
+_JOURNAL = DATA / "restore"
+
+
+class Phase(StrEnum):
+    """How far a restore is."""
+
+    FETCHING = "fetching"
+    SWITCHING = "switching"
+    DONE = "done"
+
+
+def fetch(plan: Plan, set_id: str) -> dict[str, Any]:
+    """Write a set beside the living data; what it says of itself, and its ID.
+
+    Raises:
+        BackupError: there is no such set, it is damaged, or there is no room.
+    """
+    repository = Repository(plan)
+    chosen = _chosen(repository, set_id)
+    manifest: dict[str, Any] = json.loads(repository.text(chosen, str(SET / MANIFEST)))
+    _check_room(repository.size(chosen))
+    _write_journal(Phase.FETCHING)
+    for source in manifest["sources"]:
+        service, kind = source["service"], source["kind"]
+        target = incoming(service)
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        if kind == "files":
+            repository.restore(chosen, str(SOURCES / service), target)
+        repository.restore(chosen, str(SET / service), target)
+        if kind == "keys":
+            keys.place(target)
+        _hand_over(service, target, kind)
+        show(f"{service}: {kind} are beside the living ones")
+    return manifest | {"id": chosen}
+
+
+def stack(plan: Plan, set_id: str) -> dict[str, Any]:
+    """All that the data of a set cannot be read without, and the set's ID.
+
+    Raises:
+        BackupError: there is no such set, or it is damaged.
+    """
+    repository = Repository(plan)
+    chosen = _chosen(repository, set_id)
+    found: dict[str, Any] = json.loads(repository.text(chosen, str(SET / STACK)))
+    return found | {"set": chosen}
+
+
+def take(services: Sequence[str]) -> None:
+    """Put what was fetched in the place of the living data, which are kept."""
+    _write_journal(Phase.SWITCHING)
+    for service in services:
+        kept, taken = _ours(service) / _KEPT, _ours(service) / _TAKEN
+        kept.mkdir(parents=True)
+        _move(TARGETS / service, kept)
+        taken.touch()
+        _move(incoming(service), TARGETS / service)
+        incoming(service).rmdir()
+
+
+def give_back(services: Sequence[str]) -> None:
+    """Put the data that were kept in their place again; the restored ones go.
+
+    It mends whatever an interrupted `take` or `give_back` has left, too.
+    """
+    for service in services:
+        kept, taken, dropped = (_ours(service) / name for name in (_KEPT, _TAKEN, _DROPPED))
+        if taken.exists():
+            dropped.mkdir(exist_ok=True)
+            _move(TARGETS / service, dropped)
+            taken.unlink()
+        # From here on all that lies outside of our folder was kept.
+        if kept.exists():
+            _move(kept, TARGETS / service)
+    forget(services)
+
+
+def forget(services: Sequence[str]) -> None:
+    """Delete everything that a restore has left; what is living now stays."""
+    for service in services:
+        shutil.rmtree(_ours(service), ignore_errors=True)
+    _JOURNAL.unlink(missing_ok=True)
+
+
+def finish() -> None:
+    """Write down that the restored data are the living ones now."""
+    _write_journal(Phase.DONE)
+
+
+def phase() -> str:
+    """How far a restore is; empty if there is none."""
+    return _JOURNAL.read_text(encoding="utf-8") if _JOURNAL.exists() else ""
+
+
+def incoming(service: str) -> Path:
+    """The folder that a set is written to."""
+    return _ours(service) / "incoming"
+
+
+def _write_journal(phase: Phase) -> None:
+    _JOURNAL.write_text(phase, encoding="utf-8")
+
+
+def _ours(service: str) -> Path:
+    return TARGETS / service / files.OURS
+
+
+def _chosen(repository: Repository, set_id: str) -> str:
+    known = [str(each["short_id"]) for each in repository.sets()]
+    if not known:
+        raise BackupError("there is no set in the repository")
+    if set_id == "latest":
+        return known[-1]
+    if set_id not in known:
+        raise BackupError(f"there is no set {set_id!r}; there are {', '.join(known)}")
+    return set_id
+
+
+def _check_room(size: int) -> None:
+    """A dump and the database that is made of it are there at once."""
+    needed = 2 * size + _RESERVE
+    for volume in TARGETS.iterdir():
+        free = shutil.disk_usage(volume).free
+        if free < needed:
+            raise BackupError(
+                f"the disk of the volume of {volume.name} has {free >> 20} MiB left, and a restore"
+                f" needs {needed >> 20} MiB beside the living data"
+            )
+
+
+def _hand_over(service: str, folder: Path, kind: str) -> None:
+    """Give what was made here to whom the volume belongs to."""
+    owner = (TARGETS / service).stat()
+    os.chown(folder.parent, owner.st_uid, owner.st_gid)
+    for path in [folder, *folder.rglob("*")]:
+        # restic knows whom a file belonged to; a copy of a database belonged to us.
+        if kind != "files" or path.stat().st_uid in (0, os.getuid()) or path == folder:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def _move(source: Path, target: Path) -> None:
+    for entry in _entries(source):
+        entry.rename(target / entry.name)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    yield from (entry for entry in sorted(folder.iterdir()) if entry.name != files.OURS)

@@ -1,0 +1,90 @@
+"""A container that runs one command of `backup/` and is gone."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from docker import DockerClient
+from docker.errors import NotFound
+from docker.models.containers import Container
+from docker.types import Mount
+
+from components.spec import START
+from schema.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOff:
+    """A container of the backup's image, as root without what root may do to others.
+
+    Attributes:
+        client: of its Docker host.
+        image: that it runs.
+        name: of the container.
+        archives: tar files by the folder that they are unpacked in: program, plan, secrets.
+        mounts: volumes and folders.
+        network: by name; `none` is no network.
+        capabilities: all that it has of root's.
+        labels: of the container.
+        environment: plain settings.
+    """
+
+    client: DockerClient
+    image: str
+    name: str
+    archives: Mapping[str, bytes]
+    mounts: Sequence[Mount]
+    network: str
+    capabilities: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    environment: Sequence[str] = ()
+
+    def run(self, *command: str) -> str:
+        """Output of a command; its messages are shown as they come.
+
+        Raises:
+            UserError: it failed; with what it said last.
+        """
+        with self._container(command) as container:
+            container.start()
+            last = ""
+            for line in container.logs(stdout=False, stderr=True, stream=True, follow=True):
+                sys.stderr.write(last)
+                last = line.decode(errors="replace")
+            if container.wait()["StatusCode"]:
+                raise UserError(last.strip() or f"`{command[0]}` failed and does not say why")
+            sys.stderr.write(last)
+            printed: bytes = container.logs(stdout=True, stderr=False)
+            return printed.decode()
+
+    @contextmanager
+    def _container(self, command: Sequence[str]) -> Iterator[Container]:
+        self._remove()  # of a run that was killed
+        container = self.client.containers.create(
+            self.image,
+            ["--", "python3", "-m", "backup", *command],
+            name=self.name,
+            labels=dict(self.labels),
+            entrypoint=["/bin/sh", START],
+            environment=list(self.environment),
+            user="0:0",
+            cap_drop=["ALL"],
+            cap_add=list(self.capabilities),
+            security_opt=["no-new-privileges:true"],
+            network=self.network,
+            mounts=list(self.mounts),
+            tmpfs={"/tmp": "size=512m,mode=1777"},  # noqa: S108 - of the container
+        )
+        try:
+            for folder, archive in self.archives.items():
+                container.put_archive(folder, archive)
+            yield container
+        finally:
+            container.remove(force=True)
+
+    def _remove(self) -> None:
+        try:
+            self.client.containers.get(self.name).remove(force=True)
+        except NotFound:
+            return

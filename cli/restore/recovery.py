@@ -1,0 +1,184 @@
+"""A stack from nothing: its files, secrets and keys out of a repository and its password."""
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from docker.types import Mount
+
+from backup.plan import Plan
+from cli.given_keys import variable
+from cli.restore.one_off import OneOff
+from cli.yaml_io import project_name, write_yaml
+from components.compose.secret_file import SecretFile
+from components.docker.connection import shared
+from components.services.backup import FILES, program
+from components.spec import SECRETS, START, script, stack_name
+from core.deployment.stack_config import PROJECT as CORE_PROJECT
+from images.catalog import load_catalog
+from schema.errors import UserError
+from schema.private_file import write_private
+
+_REPOSITORY = "/repository"
+_SSH_KEY = "SSH_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A repository, and what lets us into it.
+
+    Attributes:
+        repository: as restic has it; a path is one of the Docker host.
+        password: of the repository.
+        credentials: by their name at restic.
+        known_hosts: of `sftp:`.
+    """
+
+    repository: str
+    password: str
+    credentials: Mapping[str, str]
+    known_hosts: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """The files that were written.
+
+    Attributes:
+        project: that the stack is of.
+        stack: its name.
+        set_id: that was read.
+        file: of the tenant or the core.
+        config: of the stack.
+        keys: a shell script that sets variables to the keys that others gave.
+        variables: of these keys, by their place in the config.
+    """
+
+    project: str
+    stack: str
+    set_id: str
+    file: Path
+    config: Path
+    keys: Path
+    variables: Mapping[str, str]
+
+
+def recover(place: Place, *, set_id: str, address: str, root: Path, folder: Path) -> Recovered:
+    """Write the files of a stack as a set has them.
+
+    Args:
+        place: of the set.
+        set_id: of the set, or `latest`.
+        address: Docker host that reads it.
+        root: the Pulumi project's folder.
+        folder: of the secrets; an export or an import finds them there.
+
+    Raises:
+        UserError: the set cannot be read, is of another project, or a file is there already.
+    """
+    found = json.loads(_read(place, set_id, address))
+    stack, project = found["stack"], found["project"]
+    if project != project_name(root):
+        other = "with" if project == CORE_PROJECT else "without"
+        raise UserError(f"the set is of {found['slug']}, of {project}: try it {other} `--core`")
+    secrets, keys = SecretFile(folder), folder / "keys"
+    file = (root if project == CORE_PROJECT else root / "tenants") / f"{stack}.yaml"
+    config = root / f"Pulumi.{stack}.yaml"
+    if there := [path for path in (file, config, secrets.path) if path.exists()]:
+        raise UserError("\n".join(f"{path}: is there already: move it away" for path in there))
+    folder.mkdir(parents=True, exist_ok=True)
+    generated = found["generated"].items()
+    secrets.take({stack_name(found["slug"], name): value for name, value in generated})
+    secrets.save()
+    given = {path: (variable(path), key) for path, key in found["given"].items()}
+    write_private(keys, "".join(f"export {name}={quote(key)}\n" for name, key in given.values()))
+    settings = {f"{project}:{key}": _said(value) for key, value in found["config"].items()}
+    write_yaml(config, {"config": settings})
+    file.write_text(found["file"], encoding="utf-8")
+    return Recovered(
+        project=project,
+        stack=stack,
+        set_id=found["set"],
+        file=file,
+        config=config,
+        keys=keys,
+        variables={path: name for path, (name, _) in given.items()},
+    )
+
+
+def _said(value: str) -> Any:
+    """A setting as a person writes it, of what Pulumi hands over."""
+    return json.loads(value) if value.startswith(("{", "[")) else value
+
+
+def _read(place: Place, set_id: str, address: str) -> str:
+    """All that the data of a set cannot be read without, as JSON."""
+    mounts, repository = [], place.repository
+    if repository.startswith("/"):
+        mounts = [Mount(_REPOSITORY, repository, type="bind", read_only=True)]
+        repository = _REPOSITORY
+    return OneOff(
+        client=shared(address),
+        image=load_catalog("built").running["backup"].reference,
+        name="cloudfreedom-recover",
+        archives={"/": archive_for(reading(repository), place)},
+        mounts=mounts,
+        network="none" if mounts else "bridge",
+        environment=[f"PYTHONPATH={FILES}", "PYTHONDONTWRITEBYTECODE=1"],
+        capabilities=["DAC_READ_SEARCH"],
+    ).run("stack", set_id)
+
+
+def archive_for(plan: Plan, place: Place, **secrets: str) -> bytes:
+    """The files of a backup's container, as a tar of its root.
+
+    Args:
+        plan: that it follows.
+        place: that it is let into.
+        secrets: more of them, by name.
+    """
+    others = {name: key for name, key in place.credentials.items() if name != _SSH_KEY}
+    return _archive(
+        {
+            START: script("start.sh"),
+            **program(),
+            f"{FILES}/backup.json": json.dumps(asdict(plan)),
+            f"{FILES}/known_hosts": place.known_hosts,
+            f"{SECRETS}/backup-password": place.password,
+            f"{SECRETS}/ssh-key": place.credentials.get(_SSH_KEY, ""),
+            **{f"{SECRETS}/{name}": text for name, text in secrets.items()},
+            **{f"{SECRETS}/env/{name}": key for name, key in others.items()},
+        }
+    )
+
+
+def reading(repository: str) -> Plan:
+    """The plan of somebody who only reads a repository."""
+    return Plan(
+        slug="",
+        program="",
+        images={},
+        repository=repository,
+        schedule="",
+        proofs="",
+        keep={},
+        append_only=True,
+        upload_kib=0,
+        sources=[],
+    )
+
+
+def _archive(files: Mapping[str, str]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            data = text.encode()
+            entry.size, entry.mode = len(data), 0o400
+            tar.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
