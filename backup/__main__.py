@@ -33,7 +33,7 @@ _COMMANDS: Mapping[str, Callable[..., int | None]] = {
     "stack": lambda plan, set_id: print(json.dumps(restore.stack(plan, set_id))),
     "fetch": _fetch,
     "take": lambda _, *services: restore.take(services),
-    "finish": lambda _: restore.finish(),
+    "finish": lambda _, *services: restore.finish(services),
     "give-back": lambda _, *services: restore.give_back(services),
     "forget": lambda _, *services: restore.forget(services),
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 from backup import files, keys
 from backup.errors import BackupError
-from backup.plan import DATA, SOURCES, Plan
+from backup.plan import SOURCES, Plan
 from backup.restic import Repository, show
 from backup.sets import MANIFEST, SET, STACK
 
@@ -22,15 +22,16 @@ TARGETS = Path("/targets")
 
 _RESERVE = 256 * 2**20
 _KEPT, _TAKEN, _DROPPED = "kept", "taken", "dropped"
-_JOURNAL = DATA / "restore"
+_PHASE = "phase"
 
 
 class Phase(StrEnum):
     """How far a restore is."""
 
-    FETCHING = "fetching"
+    NONE = ""
+    FETCHING = "fetching"  # the living data are as they were
     SWITCHING = "switching"
-    DONE = "done"
+    DONE = "done"  # the data from before are kept
 
 
 def fetch(plan: Plan, set_id: str) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def fetch(plan: Plan, set_id: str) -> dict[str, Any]:
     chosen = _chosen(repository, set_id)
     manifest: dict[str, Any] = json.loads(repository.text(chosen, str(SET / MANIFEST)))
     _check_room(repository.size(chosen))
-    _write_journal(Phase.FETCHING)
+    _write_phase(Phase.FETCHING)
     for source in manifest["sources"]:
         service, kind = source["service"], source["kind"]
         target = incoming(service)
@@ -73,7 +74,7 @@ def stack(plan: Plan, set_id: str) -> dict[str, Any]:
 
 def take(services: Sequence[str]) -> None:
     """Put what was fetched in the place of the living data, which are kept."""
-    _write_journal(Phase.SWITCHING)
+    _write_phase(Phase.SWITCHING)
     for service in services:
         kept, taken = _ours(service) / _KEPT, _ours(service) / _TAKEN
         kept.mkdir(parents=True)
@@ -104,17 +105,19 @@ def forget(services: Sequence[str]) -> None:
     """Delete everything that a restore has left; what is living now stays."""
     for service in services:
         shutil.rmtree(_ours(service), ignore_errors=True)
-    _JOURNAL.unlink(missing_ok=True)
 
 
-def finish() -> None:
-    """Write down that the restored data are the living ones now."""
-    _write_journal(Phase.DONE)
+def finish(services: Sequence[str]) -> None:
+    """Write down that the restored data are the living ones now; dumps are not needed any more."""
+    _write_phase(Phase.DONE)
+    for service in services:
+        shutil.rmtree(incoming(service), ignore_errors=True)
 
 
-def phase() -> str:
-    """How far a restore is; empty if there is none."""
-    return _JOURNAL.read_text(encoding="utf-8") if _JOURNAL.exists() else ""
+def phase() -> Phase:
+    """How far the last restore is."""
+    file = _phase_file()
+    return Phase(file.read_text(encoding="utf-8")) if file.exists() else Phase.NONE
 
 
 def incoming(service: str) -> Path:
@@ -122,8 +125,15 @@ def incoming(service: str) -> Path:
     return _ours(service) / "incoming"
 
 
-def _write_journal(phase: Phase) -> None:
-    _JOURNAL.write_text(phase, encoding="utf-8")
+def _write_phase(phase: Phase) -> None:
+    file = _phase_file()
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(phase, encoding="utf-8")
+
+
+def _phase_file() -> Path:
+    """It lies with the data that it is about: what is lost with them is not missed."""
+    return min(TARGETS.iterdir()) / files.OURS / _PHASE
 
 
 def _ours(service: str) -> Path:
@@ -159,7 +169,7 @@ def _hand_over(service: str, folder: Path, kind: str) -> None:
     os.chown(folder.parent, owner.st_uid, owner.st_gid)
     for path in [folder, *folder.rglob("*")]:
         # restic knows whom a file belonged to; a copy of a database belonged to us.
-        if kind != "files" or path.stat().st_uid in (0, os.getuid()) or path == folder:
+        if kind != "files" or path.lstat().st_uid in (0, os.getuid()) or path == folder:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 

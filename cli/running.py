@@ -66,16 +66,21 @@ class RunningStack:
         container = self.containers.get(service)
         return container if container is not None and container.status == "running" else None
 
-    def existing(self, service: str) -> Container:
-        """The container of a service that must run.
+    def existing(self, service: str, *, running: bool = True) -> Container:
+        """The container of a service that must be there.
+
+        Args:
+            service: its name.
+            running: it must run, too.
 
         Raises:
-            UserError: it does not.
+            UserError: it is not.
         """
-        container = self.running(service)
+        container = self.running(service) if running else self.containers.get(service)
         if container is None:
+            lacking = "does not run" if running else "is not there"
             raise UserError(
-                f"the container {stack_name(self.slug, service)} does not run on {self.address}:"
+                f"the container {stack_name(self.slug, service)} {lacking} on {self.address}:"
                 " bring the stack up first, with this service in its file or its config"
             )
         return container

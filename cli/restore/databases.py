@@ -63,15 +63,20 @@ class Databases:
         """Let those that were kept be the living ones again; the restored ones go."""
         there = self._names()
         renames = []
-        for name in (each.removesuffix(f".{_KEPT}") for each in there if each.endswith(_KEPT)):
+        kept = [each.removesuffix(f".{_KEPT}") for each in there if each.endswith(f".{_KEPT}")]
+        for name in kept:
             if name in there:
                 renames.append(_rename(name, f"{name}.{_DROPPED}"))
             renames.append(_rename(f"{name}.{_KEPT}", name))
         self._all_or_none(renames)
+        self.clean()
+
+    def clean(self) -> None:
+        """Delete what a restore that did not come to its end has left."""
         self._drop(_INCOMING, _DROPPED)
 
     def forget(self) -> None:
-        """Delete what a restore has left; the living ones stay."""
+        """Delete those that were kept; the living ones stay."""
         self._drop(_INCOMING, _DROPPED, _KEPT)
 
     def _drop(self, *kinds: str) -> None:

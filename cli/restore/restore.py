@@ -41,7 +41,6 @@ class Restore:
         Raises:
             UserError: it did not work; the living data are as they were.
         """
-        self.stack.existing(BACKUP)
         self._check_phase()
         try:
             manifest = self._fetch(set_id)
@@ -50,7 +49,7 @@ class Restore:
                     databases.load(name, manifest["facts"][databases.service][name])
                     self.report(f"{name}: every table is as it was dumped")
         except BaseException:
-            self._clean_up()
+            self._clean()
             raise
         try:
             self._switch()
@@ -66,24 +65,38 @@ class Restore:
         Raises:
             UserError: there are none.
         """
-        if not self._helper.run("phase").strip():
+        if self._phase in (Phase.NONE, Phase.FETCHING):
             raise UserError("no data from before a restore are kept")
         self._return()
 
     def forget(self) -> None:
-        """Delete the data from before the last restore."""
-        self._clean_up()
+        """Delete the data from before the last restore.
+
+        Raises:
+            UserError: the restore did not come to its end.
+        """
+        if self._phase == Phase.SWITCHING:
+            raise UserError("the last restore was interrupted: put the data back with `--back`")
+        for databases, _ in self._databases:
+            databases.forget()
+        self._helper.run("forget", *self._services)
 
     def _check_phase(self) -> None:
-        phase = self._helper.run("phase").strip()
+        phase = self._phase
         if phase == Phase.DONE:
             raise UserError(
                 "the data from before the last restore are still kept: put them back with `--back`,"
                 " or delete them with `--forget`"
             )
-        if phase:
+        if phase == Phase.FETCHING:
+            self._clean()
+        if phase == Phase.SWITCHING:
             self.report("The last restore was interrupted: the data from before come back first")
             self._return()
+
+    @property
+    def _phase(self) -> Phase:
+        return Phase(self._helper.run("phase").strip())
 
     def _fetch(self, set_id: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(self._helper.run("fetch", set_id))
@@ -93,11 +106,12 @@ class Restore:
 
     def _switch(self) -> None:
         self._stop()
+        # It writes down that the switch has begun, so it is the first.
+        self._helper.run("take", *self._volumes)
         for databases, names in self._databases:
             databases.take(names)
-        self._helper.run("take", *self._volumes)
         self._start()
-        self._helper.run("finish")
+        self._helper.run("finish", *self._services)
 
     def _return(self) -> None:
         self._stop()
@@ -106,10 +120,11 @@ class Restore:
         self._helper.run("give-back", *self._volumes)
         self._start()
 
-    def _clean_up(self) -> None:
+    def _clean(self) -> None:
+        """Delete what was fetched; nothing of the living data has been touched."""
         for databases, _ in self._databases:
-            databases.forget()
-        self._helper.run("forget", *self._plan_services)
+            databases.clean()
+        self._helper.run("forget", *self._services)
 
     def _stop(self) -> None:
         """Stop all services but PostgreSQL, whose databases take turns while it runs."""
@@ -135,17 +150,17 @@ class Restore:
 
     @cached_property
     def _plan(self) -> Plan:
-        archive, _ = self.stack.containers[BACKUP].get_archive(str(PLAN))
+        archive, _ = self.stack.existing(BACKUP, running=False).get_archive(str(PLAN))
         with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
             file = tar.extractfile(PLAN.name)
             return plan_of(file.read().decode() if file else "")
 
     @property
     def _helper(self) -> Helper:
-        return Helper(self.stack, self._plan_services)
+        return Helper(self.stack, self._services)
 
     @property
-    def _plan_services(self) -> list[str]:
+    def _services(self) -> list[str]:
         return [source.service for source in self._plan.sources]
 
     @property

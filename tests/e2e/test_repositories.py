@@ -90,12 +90,9 @@ def s3(folder: Path, address: str) -> Iterator[Place]:
         f"-volume.port.grpc={volume_grpc}", "-filer", f"-filer.port={filer}",
         f"-filer.port.grpc={filer_grpc}", "-master.volumeSizeLimitMB=64",
     ):  # fmt: skip
-        shell = [
-            Path(sys.prefix) / "bin" / "weed",
-            "shell",
-            f"-master={address}:{master}.{master_grpc}",
-        ]
+        weed, where = str(Path(sys.prefix) / "bin" / "weed"), f"{address}:{master}.{master_grpc}"
         make = "s3.bucket.create -name backups\n"
+        shell = [weed, "shell", f"-master={where}"]
         subprocess.run(shell, input=make, text=True, check=True, capture_output=True, timeout=60)
         yield place(
             f"s3:http://{address}:{port}/backups/acme",

@@ -140,7 +140,6 @@ RESTORED = {"redis": {"b": "new b", "both": "new"}, "openwebui": {"both": "new",
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two volumes, with a set beside the living data of each."""
     monkeypatch.setattr(restore, "TARGETS", tmp_path)
-    monkeypatch.setattr(restore, "_JOURNAL", tmp_path / "journal")
     for service in SERVICES:
         restore.incoming(service).mkdir(parents=True)
         for folder, content in (
@@ -184,12 +183,12 @@ def killed_at(number: int, act: Callable[[], None], monkeypatch: pytest.MonkeyPa
 
 def test_a_set_takes_the_place_of_the_living_data_and_gives_it_back(volumes: Path) -> None:
     restore.take(SERVICES)
-    restore.finish()
+    restore.finish(SERVICES)
     assert content(volumes) == RESTORED
     assert restore.phase() == restore.Phase.DONE
     restore.give_back(SERVICES)
     assert content(volumes) == LIVING
-    assert restore.phase() == ""
+    assert restore.phase() == restore.Phase.NONE
     assert not list(volumes.rglob(files.OURS))
 
 
