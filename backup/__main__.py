@@ -43,7 +43,7 @@ def main(command: str, *arguments: str) -> int:
     """Run a command; its exit code."""
     try:
         return _COMMANDS[command](load_plan(), *arguments) or 0
-    except BackupError as error:
+    except (BackupError, OSError) as error:
         show(str(error))
         return 1
 

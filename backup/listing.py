@@ -50,7 +50,8 @@ def judge(plan: Plan, status: Status, moment: datetime) -> tuple[str, str]:
         return FAILED, f"the proof: {status.proof_failure}"
     last = previous(plan.schedule, previous(plan.schedule, moment))
     if not status.made or datetime.fromisoformat(status.made) < last:
-        return STALE, f"the last set was made {status.made or 'never'}"
+        since = status.made or status.adopted
+        return STALE, f"no set was made since {since}" if since else "no set was made yet"
     proof = previous(plan.proofs, previous(plan.proofs, moment))
     if not any(datetime.fromisoformat(when) >= proof for when in status.proven.values()):
         return UNPROVEN, "`cloudfreedom backup STACK --prove` restores a set beside nothing"

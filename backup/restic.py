@@ -31,18 +31,10 @@ class Repository:
         """Make it, unless it is there.
 
         Raises:
-            BackupError: it cannot be reached, or has another password.
+            BackupError: see `_exists`.
         """
-        code, said = self._try("cat", "config")
-        if code == _NO_REPOSITORY:
+        if not self._exists():
             self._run("init")
-        elif code == _WRONG_PASSWORD:
-            raise BackupError(
-                f"the repository {self.plan.repository} has another password than this stack: it"
-                " belongs to another stack, or this stack lost its own"
-            )
-        elif code:
-            raise BackupError(f"the repository {self.plan.repository} cannot be used: {said}")
 
     def add(self, paths: Sequence[Path], *, exclude: Sequence[str]) -> str:
         """Add a set of folders and files; its ID."""
@@ -58,9 +50,12 @@ class Repository:
         return str(found["snapshot_id"])
 
     def sets(self) -> list[dict[str, Any]]:
-        """All sets of the stack as restic describes them, the oldest first."""
-        code, _ = self._try("cat", "config", "--no-lock")
-        if code == _NO_REPOSITORY:
+        """All sets of the stack as restic describes them, the oldest first.
+
+        Raises:
+            BackupError: see `_exists`.
+        """
+        if not self._exists():
             return []
         text = self._run("snapshots", "--json", "--no-lock", "--tag", TAG)
         return sorted(json.loads(text), key=lambda each: str(each["time"]))
@@ -88,6 +83,22 @@ class Repository:
             BackupError: something in the repository is damaged or gone.
         """
         self._run("restore", f"{set_id}:{path}", "--target", str(target), "--verify")
+
+    def _exists(self) -> bool:
+        """Whether it is there.
+
+        Raises:
+            BackupError: it cannot be reached, or has another password.
+        """
+        code, said = self._try("cat", "config", "--no-lock")
+        if code == _WRONG_PASSWORD:
+            raise BackupError(
+                f"the repository {self.plan.repository} has another password than this stack: it"
+                " belongs to another stack, or this stack lost its own"
+            )
+        if code not in (0, _NO_REPOSITORY):
+            raise BackupError(f"the repository {self.plan.repository} cannot be used: {said}")
+        return code == 0
 
     def _try(self, *arguments: str) -> tuple[int, str]:
         """Exit code of restic, and what it said; one that does not answer has said so."""

@@ -10,7 +10,7 @@ from backup import proof, sets
 from backup.errors import BackupError
 from backup.plan import DATA, Plan
 from backup.restic import Repository, show
-from backup.status import change, load_status
+from backup.status import change, load_status, now
 
 _ALIVE = DATA / "alive"
 """Touched at every look; the health check reads its age."""
@@ -25,13 +25,13 @@ _PAUSE = timedelta(hours=1)
 
 def serve(plan: Plan) -> None:
     """Make sets and proofs as the plan says, for ever."""
-    _try(f"The last set of {plan.slug}", lambda: _adopt(plan))
     while True:
         _ALIVE.touch()
         status = load_status()
         moment = datetime.now(UTC)
-        if due(plan.schedule, moment, made=status.made, tried=status.tried):
-            _try(f"A set of {plan.slug}", lambda: sets.make(plan))
+        made = max(status.made, status.adopted)
+        if due(plan.schedule, moment, made=made, tried=status.tried):
+            _try(f"A set of {plan.slug}", lambda: _adopt(plan) or sets.make(plan))
         elif status.made:
             last = max(status.proven.values(), default="")  # the first is proven at once
             if due(plan.proofs, moment, made=last, tried=status.proof_tried):
@@ -40,17 +40,20 @@ def serve(plan: Plan) -> None:
 
 
 def _adopt(plan: Plan) -> str:
-    """Go on from the last set in the repository if nothing is known of it here.
+    """Go on from a repository that has sets of a time that this container knows nothing of.
 
     A stack that was made anew is empty: a set of that would be the newest, and the next to be
-    restored.
+    restored. So there is time until the next turn of the schedule.
+
+    Returns:
+        What was found; empty if this is a new stack, or one that goes on.
     """
     status = load_status()
-    if not status.made and (found := Repository(plan).sets()):
-        made = datetime.fromisoformat(found[-1]["time"]).astimezone(UTC)
-        made_at = made.isoformat(timespec="seconds")
-        status = change(made=made_at, set_id=str(found[-1]["short_id"]))
-    return status.set_id or "none yet"
+    found = [] if status.made or status.adopted else Repository(plan).sets()
+    if not found:
+        return ""
+    change(adopted=now())
+    return f"there is {found[-1]['short_id']} from before, and the next is made in its turn"
 
 
 def is_alive() -> bool:
@@ -80,5 +83,5 @@ def previous(schedule: str, moment: datetime) -> datetime:
 def _try(name: str, act: Callable[[], object]) -> None:
     try:
         show(f"{name}: {act()}")
-    except BackupError as error:
+    except (BackupError, OSError) as error:
         show(f"{name} failed: {error}")

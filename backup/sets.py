@@ -30,7 +30,7 @@ def make(plan: Plan) -> str:
         status.change(tried=status.now())
         try:
             set_id = _make(plan)
-        except BackupError as error:
+        except (BackupError, OSError) as error:
             status.change(failure=str(error))
             raise
         status.change(failure="", made=status.now(), set_id=set_id[:8])

@@ -18,6 +18,7 @@ class Status:
         tried: when a set was last begun.
         failure: why it did not work; empty if it did.
         made: when the last set was made.
+        adopted: when a repository with sets from before was found.
         set_id: of the last set.
         proof_tried: when a proof was last begun.
         proof_failure: why it did not work; empty if it did.
@@ -27,6 +28,7 @@ class Status:
     tried: str = ""
     failure: str = ""
     made: str = ""
+    adopted: str = ""
     set_id: str = ""
     proof_tried: str = ""
     proof_failure: str = ""

@@ -5,6 +5,7 @@ import json
 import tarfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,7 +50,8 @@ class Restore:
                     databases.load(name, manifest["facts"][databases.service][name])
                     self.report(f"{name}: every table is as it was dumped")
         except BaseException:
-            self._clean()
+            with suppress(UserError):
+                self._clean()
             raise
         try:
             self._switch()

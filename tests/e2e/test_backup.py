@@ -1,8 +1,13 @@
 """Backups of a tenant, seen to come back."""
 
 import json
+import os
 import secrets
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
@@ -14,7 +19,7 @@ import pytest
 from docker import DockerClient
 
 from cli.deployers.pulumi import PulumiDeployer
-from cli.environment import docker_address
+from cli.environment import ROOT, docker_address
 from cli.export.export import carry_back
 from cli.given_keys import given_keys
 from cli.restore.recovery import Place, recover
@@ -184,6 +189,64 @@ def test_a_tenant_comes_back_from_nothing(kept: Running, repository: str, tmp_pa
     assert Session.sign_in(kept, admin(kept)).valid
     assert kept.key == key, "programs keep their keys"
     assert backup(kept, "make")[0] == 0
+
+
+RESTORING = """
+import sys
+from cli.restore.restore import Restore
+from cli.running import RunningStack
+stack = RunningStack(*sys.argv[1:])
+Restore(stack, lambda line: print(line, file=sys.stderr, flush=True)).run("latest")
+"""
+
+
+def killed_at(said: str, *command: str) -> None:
+    """Run a command until it says something, and kill it there."""
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr or ():
+            if said in line:
+                running.kill()
+                return
+    raise AssertionError(f"it never said {said!r}")
+
+
+@pytest.mark.usefixtures("on_one_way")
+@pytest.mark.parametrize("said", [
+    pytest.param(said, marks=pytest.mark.all_only)
+    for said in (
+        "redis: keys are beside", "every table is as it was", "Stopping the services",
+        "Starting the services", "openwebui: files are beside",
+    )
+])  # fmt: skip
+def test_a_restore_that_is_killed_loses_nothing(kept: Running, said: str) -> None:
+    person = Login.new()
+    session = Session.new(kept, person)
+    session.keep("in the set")
+    assert backup(kept, "make")[0] == 0
+    session.keep("after the set")
+
+    killed_at(said, sys.executable, "-c", RESTORING, docker_address(), kept.slug)
+    restore(kept).run("latest")
+    assert [each["title"] for each in Session.sign_in(kept, person).history()] == ["in the set"]
+    restore(kept).give_back()
+    titles = [each["title"] for each in Session.sign_in(kept, person).history()]
+    assert titles == ["after the set", "in the set"]
+
+
+@pytest.mark.usefixtures("on_one_way")
+@pytest.mark.parametrize("moment", [
+    pytest.param(moment, marks=pytest.mark.all_only) for moment in (0.3, 1, 1.5, 2, 3)
+])  # fmt: skip
+def test_a_backup_that_is_killed_is_made_by_the_next(kept: Running, moment: float) -> None:
+    process = kept.container("backup").attrs["State"]["Pid"]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(backup, kept, "make")
+        time.sleep(moment)
+        os.kill(process, signal.SIGKILL)
+    until_healthy(kept, "backup")
+    assert backup(kept, "make")[0] == 0
+    assert backup(kept, "prove")[0] == 0
+    assert sets(kept)["state"] == "fine"
 
 
 @pytest.mark.usefixtures("on_one_way")

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from backup import files, keys, listing, restore
+from backup import files, keys, listing, restore, schedule, status
 from backup.databases import differences, sums
 from backup.errors import BackupError, run
 from backup.plan import Plan, plan_of
@@ -62,7 +63,7 @@ def test_a_set_is_due_whatever_was_missed(made: str, tried: str, is_due: bool) -
     assert due(NIGHTLY, MORNING, made=made, tried=tried) is is_due
 
 
-@pytest.mark.parametrize(("status", "state"), [
+@pytest.mark.parametrize(("known", "state"), [
     (Status(proven={}), listing.STALE),
     (Status(made=at(3), proven={}), listing.UNPROVEN),
     (Status(made=at(3), proven={"a": at(4, day=25)}), listing.OK),
@@ -71,8 +72,34 @@ def test_a_set_is_due_whatever_was_missed(made: str, tried: str, is_due: bool) -
     (Status(made=at(3), failure="no room", proven={"a": at(4)}), listing.FAILED),
     (Status(made=at(3), proof_failure="a table", proven={"a": at(4)}), listing.FAILED),
 ])  # fmt: skip
-def test_the_state_is_told(status: Status, state: str) -> None:
-    assert listing.judge(plan(), status, MORNING)[0] == state
+def test_the_state_is_told(known: Status, state: str) -> None:
+    assert listing.judge(plan(), known, MORNING)[0] == state
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The volume of a container of backups, whose status is kept there."""
+    monkeypatch.setattr(status, "_FILE", tmp_path / "status.json")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("container")
+def test_a_stack_made_anew_waits_for_its_restore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set of the empty stack would be the newest, and the next to be restored."""
+    old = {"short_id": "0123abcd", "time": at(2, day=20)}
+    monkeypatch.setattr(schedule, "Repository", lambda _: SimpleNamespace(sets=lambda: [old]))
+    assert "0123abcd" in schedule._adopt(plan())
+    known = status.load_status()
+    assert not due(NIGHTLY, datetime.now(UTC), made=known.adopted, tried="")
+    assert schedule._adopt(plan()) == "", "the next turn makes one"
+    assert listing.judge(plan(), known, datetime.now(UTC))[0] == listing.STALE
+
+
+@pytest.mark.usefixtures("container")
+def test_a_new_stack_is_backed_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "Repository", lambda _: SimpleNamespace(sets=list))
+    assert schedule._adopt(plan()) == ""
+    assert status.load_status() == Status(proven={})
 
 
 # --- what
