@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from backup.errors import BackupError
+
 OURS = ".cloudfreedom"
 """The folder in each volume for data on its way in or out."""
 
@@ -54,3 +56,19 @@ def _copy(path: Path, copy: Path) -> None:
         closing(sqlite3.connect(copy)) as target,
     ):
         source.backup(target)
+
+
+def check(folder: Path) -> None:
+    """Read each copy of a database below a folder whole.
+
+    Raises:
+        BackupError: one is damaged.
+    """
+    for path in _walk(folder, ()):
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            try:
+                [[found]] = database.execute("PRAGMA integrity_check(1)").fetchall()
+            except sqlite3.DatabaseError as error:
+                found = error
+        if str(found) != "ok":
+            raise BackupError(f"{path.relative_to(folder)}: {found}")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from backup import databases, keys, status
+from backup import databases, files, keys, status
 from backup.errors import BackupError, run
 from backup.plan import DATA, SOURCES, Plan
 from backup.restic import Repository, show
@@ -55,6 +55,7 @@ def _prove(plan: Plan, set_id: str, known: Sequence[str]) -> str:
         elif kind == "keys":
             _prove_keys(_PROOF / service, manifest["facts"][service])
         else:
+            files.check(_PROOF / service)
             # restic compares each file with its checksum.
             repository.restore(chosen, str(SOURCES / service), _PROOF / "files" / service)
         show(f"{service}: proven")

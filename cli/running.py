@@ -15,6 +15,7 @@ from docker.models.containers import Container
 from cli.environment import CORE, ROOT
 from cli.yaml_io import read_config
 from components.docker.connection import shared
+from components.docker.preflight import survey
 from components.docker.ssh import ssh_command
 from components.labels import TENANT, service_of
 from components.spec import stack_name
@@ -28,12 +29,20 @@ def running_stack(stack: str, *, core: bool = False) -> "RunningStack":
     """The containers of a tenant or a core of this project.
 
     Raises:
-        UserError: there is no such file, or it cannot be used.
+        UserError: there is no such file, it cannot be used, or its Docker host does not answer.
     """
-    if core:
-        config = read_config(CORE / f"Pulumi.{stack}.yaml")
-        address = str(config.get("cloudfreedom-core:dockerHost", LOCAL_DOCKER))
-        return RunningStack(address, load_core(stack).slug)
+    found = _core(stack) if core else _tenant(stack)
+    survey(found.address)
+    return found
+
+
+def _core(stack: str) -> "RunningStack":
+    config = read_config(CORE / f"Pulumi.{stack}.yaml")
+    address = str(config.get("cloudfreedom-core:dockerHost", LOCAL_DOCKER))
+    return RunningStack(address, load_core(stack).slug)
+
+
+def _tenant(stack: str) -> "RunningStack":
     hosts = docker_hosts(ROOT)
     return RunningStack(hosts.get(stack, LOCAL_DOCKER), load(stack, hosts=hosts).slug)
 

@@ -10,17 +10,21 @@ import typer
 from cli.environment import CORE, ROOT, docker_address
 from cli.given_keys import given_keys
 from cli.restore.recovery import Place, Recovered, recover
+from images.catalog import ImageSource
 
 _PASSWORD = "CLOUDFREEDOM_BACKUP_PASSWORD"  # noqa: S105 - a variable
 
 
-def recover_(
+def recover_(  # noqa: PLR0917 - typer reads them
     repository: Annotated[str, typer.Argument(help="As the stack's config names it")],
     to: Annotated[Path, typer.Option(help="Folder for the secrets; only you can read them")],
     set_id: Annotated[str, typer.Option("--set", help="A set of the repository")] = "latest",
     known_hosts: Annotated[
         Path | None, typer.Option(help="For sftp:, what `ssh-keyscan HOST` printed")
     ] = None,
+    images: Annotated[
+        ImageSource, typer.Option(help="Of the image that reads it; it is built if it is missing")
+    ] = "official",
     core: Annotated[bool, typer.Option("--core", help="A core instead of a tenant")] = False,
 ) -> None:
     """Bring the files and secrets of a stack back that is gone, with its state and its host.
@@ -44,7 +48,9 @@ def recover_(
         known_hosts=known_hosts.read_text(encoding="utf-8") if known_hosts else "",
     )
     root = CORE if core else ROOT
-    found = recover(place, set_id=set_id, address=docker_address(), root=root, folder=to)
+    found = recover(
+        place, set_id=set_id, address=docker_address(), images=images, root=root, folder=to
+    )
     for line in _next_steps(found, to, core=core):
         typer.echo(line)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
@@ -46,17 +46,23 @@ class OneOff:
         Raises:
             UserError: it failed; with what it said last.
         """
-        with self._container(command) as container:
-            container.start()
-            last = ""
-            for line in container.logs(stdout=False, stderr=True, stream=True, follow=True):
-                sys.stderr.write(last)
-                last = line.decode(errors="replace")
-            if container.wait()["StatusCode"]:
-                raise UserError(last.strip() or f"`{command[0]}` failed and does not say why")
+        try:
+            with self._container(command) as container:
+                return self._output(container, command[0])
+        except APIError as error:
+            raise UserError(f"{self.name}: {error.explanation or error}") from None
+
+    def _output(self, container: Container, command: str) -> str:
+        container.start()
+        last = ""
+        for line in container.logs(stdout=False, stderr=True, stream=True, follow=True):
             sys.stderr.write(last)
-            printed: bytes = container.logs(stdout=True, stderr=False)
-            return printed.decode()
+            last = line.decode(errors="replace")
+        if container.wait()["StatusCode"]:
+            raise UserError(last.strip() or f"`{command}` failed and does not say why")
+        sys.stderr.write(last)
+        printed: bytes = container.logs(stdout=True, stderr=False)
+        return printed.decode()
 
     @contextmanager
     def _container(self, command: Sequence[str]) -> Iterator[Container]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from docker import DockerClient
 from docker.types import Mount
 
 from backup.plan import Plan
@@ -17,10 +18,13 @@ from cli.restore.one_off import OneOff
 from cli.yaml_io import project_name, write_yaml
 from components.compose.secret_file import SecretFile
 from components.docker.connection import shared
+from components.docker.preflight import survey
 from components.services.backup import FILES, program
+from components.services.backup import NAME as BACKUP
 from components.spec import SECRETS, START, script, stack_name
 from core.deployment.stack_config import PROJECT as CORE_PROJECT
-from images.catalog import load_catalog
+from images.build import build_missing
+from images.catalog import ImageSource, load_catalog
 from schema.errors import UserError
 from schema.private_file import write_private
 
@@ -68,20 +72,24 @@ class Recovered:
     variables: Mapping[str, str]
 
 
-def recover(place: Place, *, set_id: str, address: str, root: Path, folder: Path) -> Recovered:
+def recover(
+    place: Place, *, set_id: str, address: str, images: ImageSource, root: Path, folder: Path
+) -> Recovered:
     """Write the files of a stack as a set has them.
 
     Args:
         place: of the set.
         set_id: of the set, or `latest`.
         address: Docker host that reads it.
+        images: source of the image that does, which is built if it is missing.
         root: the Pulumi project's folder.
         folder: of the secrets; an export or an import finds them there.
 
     Raises:
         UserError: the set cannot be read, is of another project, or a file is there already.
     """
-    found = json.loads(_read(place, set_id, address))
+    survey(address)
+    found = json.loads(_read(place, set_id, shared(address), images))
     stack, project = found["stack"], found["project"]
     if project != project_name(root):
         other = "with" if project == CORE_PROJECT else "without"
@@ -116,15 +124,18 @@ def _said(value: str) -> Any:
     return json.loads(value) if value.startswith(("{", "[")) else value
 
 
-def _read(place: Place, set_id: str, address: str) -> str:
+def _read(place: Place, set_id: str, client: DockerClient, images: ImageSource) -> str:
     """All that the data of a set cannot be read without, as JSON."""
+    catalog = load_catalog(images)
+    image = catalog.running[BACKUP]
+    build_missing(client, catalog.model_copy(update={"running": {BACKUP: image}}), print)
     mounts, repository = [], place.repository
     if repository.startswith("/"):
         mounts = [Mount(_REPOSITORY, repository, type="bind", read_only=True)]
         repository = _REPOSITORY
     return OneOff(
-        client=shared(address),
-        image=load_catalog("built").running["backup"].reference,
+        client=client,
+        image=image.reference,
         name="cloudfreedom-recover",
         archives={"/": archive_for(reading(repository), place)},
         mounts=mounts,

@@ -177,7 +177,12 @@ def test_a_tenant_comes_back_from_nothing(kept: Running, repository: str, tmp_pa
 
     place = Place(repository=repository, password=password, credentials={})
     found = recover(
-        place, set_id="latest", address=docker_address(), root=kept.project.root, folder=tmp_path
+        place,
+        set_id="latest",
+        address=docker_address(),
+        images="built",
+        root=kept.project.root,
+        folder=tmp_path,
     )
     assert found.stack == kept.slug
     bring_up(kept, tmp_path)

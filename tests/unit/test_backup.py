@@ -140,6 +140,17 @@ def test_databases_of_sqlite_are_copied_whole(tmp_path: Path) -> None:
     assert str(volume / "note.txt") not in excluded
 
 
+def test_a_damaged_copy_of_a_database_is_seen(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "data.db")) as database:
+        database.execute("CREATE TABLE t AS SELECT hex(randomblob(9000)) AS text")
+        database.commit()
+    files.check(tmp_path)
+    whole = (tmp_path / "data.db").read_bytes()
+    (tmp_path / "data.db").write_bytes(whole[:4096] + bytes(4096) + whole[8192:])
+    with pytest.raises(BackupError, match=r"^data\.db: "):
+        files.check(tmp_path)
+
+
 def test_a_dump_of_keys_is_put_where_a_start_reads_it(tmp_path: Path) -> None:
     (tmp_path / keys.NAME).write_bytes(b"keys")
     keys.place(tmp_path)

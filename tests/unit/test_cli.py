@@ -145,6 +145,16 @@ def test_the_doctor_finds_no_engine(project: Path) -> None:
     assert len(finished.stdout.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["backup", "backups", "restore --yes"])
+def test_backups_find_no_engine(project: Path, command: str) -> None:
+    stack = "config:\n  cloudfreedom:dockerHost: tcp://127.0.0.1:9\n"
+    (project / "Pulumi.demo.yaml").write_text(stack, encoding="utf-8")
+    finished = cloudfreedom(project, *command.split(), "demo")
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr.startswith("no Docker engine answers at tcp://127.0.0.1:9")
+    assert len(finished.stderr.splitlines()) == 1
+
+
 def test_import_gives_a_new_stack_what_an_export_holds(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     assert cloudfreedom(project, "export", "demo", "--to", str(folder)).returncode == 0
