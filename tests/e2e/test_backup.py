@@ -289,5 +289,6 @@ def bring_up(tenant: Running, secrets_folder: Path) -> None:
         pulumi_cli.run(deployer, "stack", "import", "--file", str(file))
     else:
         stack = tenant.project.root / "stacks" / tenant.slug / "cloudfreedom"
-        shutil.copytree(secrets_folder, stack)
+        stack.mkdir(parents=True)
+        shutil.copy(secrets_folder / "secrets.json", stack)
     deployer.up()
