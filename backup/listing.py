@@ -1,7 +1,7 @@
 """All sets, and whether there is anything to worry about."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from backup.plan import Plan
@@ -10,6 +10,8 @@ from backup.schedule import previous
 from backup.status import Status, load_status
 
 _MIB = 2**20
+_FIRST_PROOF = timedelta(hours=1)
+"""It follows the first set at once, and takes its time."""
 
 OK, FAILED, STALE, UNPROVEN = "fine", "failed", "stale", "unproven"
 EXIT_CODES = {OK: 0, FAILED: 3, STALE: 4, UNPROVEN: 5}
@@ -49,9 +51,11 @@ def judge(plan: Plan, status: Status, moment: datetime) -> tuple[str, str]:
     if status.proof_failure:
         return FAILED, f"the proof: {status.proof_failure}"
     last = previous(plan.schedule, previous(plan.schedule, moment))
-    if not status.made or datetime.fromisoformat(status.made) < last:
-        since = status.made or status.adopted
+    since = max(status.made, status.adopted)
+    if not since or datetime.fromisoformat(since) < last:
         return STALE, f"no set was made since {since}" if since else "no set was made yet"
+    if not status.proven and moment - datetime.fromisoformat(since) < _FIRST_PROOF:
+        return OK, ""
     proof = previous(plan.proofs, previous(plan.proofs, moment))
     if not any(datetime.fromisoformat(when) >= proof for when in status.proven.values()):
         return UNPROVEN, "`cloudfreedom backup STACK --prove` restores a set beside nothing"

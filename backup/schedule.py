@@ -32,7 +32,7 @@ def serve(plan: Plan) -> None:
         made = max(status.made, status.adopted)
         if due(plan.schedule, moment, made=made, tried=status.tried):
             _try(f"A set of {plan.slug}", lambda: _adopt(plan) or sets.make(plan))
-        elif status.made:
+        elif made:
             last = max(status.proven.values(), default="")  # the first is proven at once
             if due(plan.proofs, moment, made=last, tried=status.proof_tried):
                 _try(f"A proof of {plan.slug}", lambda: proof.prove(plan))

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,6 +66,7 @@ def test_a_set_is_due_whatever_was_missed(made: str, tried: str, is_due: bool) -
 @pytest.mark.parametrize(("known", "state"), [
     (Status(proven={}), listing.STALE),
     (Status(made=at(3), proven={}), listing.UNPROVEN),
+    (Status(made="2026-11-27T05:30:00+00:00", proven={}), listing.OK),  # its proof is under way
     (Status(made=at(3), proven={"a": at(4, day=25)}), listing.OK),
     (Status(made=at(3), proven={"a": at(4, day=10)}), listing.UNPROVEN),
     (Status(made=at(3, day=25), proven={"a": at(4, day=25)}), listing.STALE),
@@ -92,7 +93,9 @@ def test_a_stack_made_anew_waits_for_its_restore(monkeypatch: pytest.MonkeyPatch
     known = status.load_status()
     assert not due(NIGHTLY, datetime.now(UTC), made=known.adopted, tried="")
     assert schedule._adopt(plan()) == "", "the next turn makes one"
-    assert listing.judge(plan(), known, datetime.now(UTC))[0] == listing.STALE
+    moment = datetime.now(UTC)
+    assert listing.judge(plan(), known, moment)[0] == listing.OK
+    assert listing.judge(plan(), known, moment + timedelta(days=3))[0] == listing.STALE
 
 
 @pytest.mark.usefixtures("container")
