@@ -4,10 +4,15 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from backup import listing, proof, restore, schedule, sets
+from backup import listing, metrics, proof, restore, schedule, sets
 from backup.errors import BackupError
 from backup.plan import Plan, load_plan
 from backup.restic import show
+
+
+def _serve(plan: Plan) -> None:
+    metrics.serve(plan)
+    schedule.serve(plan)
 
 
 def _make(plan: Plan) -> None:
@@ -23,12 +28,12 @@ def _fetch(plan: Plan, set_id: str) -> None:
 
 
 _COMMANDS: Mapping[str, Callable[..., int | None]] = {
-    "serve": schedule.serve,
+    "serve": _serve,
     "alive": lambda _: int(not schedule.is_alive()),
     "make": _make,
     "prove": _prove,
     "list": lambda plan, *options: listing.show_sets(plan, as_json="--json" in options),
-    "state": listing.show_state,
+    "state": lambda plan: print(json.dumps(listing.current_state(plan))),
     "phase": lambda _: print(restore.phase()),
     "stack": lambda plan, set_id: print(json.dumps(restore.stack(plan, set_id))),
     "fetch": _fetch,

@@ -35,10 +35,11 @@ def show_sets(plan: Plan, *, as_json: bool) -> int:
     return EXIT_CODES[state]
 
 
-def show_state(plan: Plan) -> None:
-    """Print the state as JSON, without asking the repository."""
-    state, reason = judge(plan, load_status(), datetime.now(UTC))
-    print(json.dumps({"state": state, "reason": reason}))
+def current_state(plan: Plan) -> dict[str, str]:
+    """The state, its reason, and until when all is `safe`, without asking the repository."""
+    status = load_status()
+    state, reason = judge(plan, status, datetime.now(UTC))
+    return {"state": state, "reason": reason, "safe": status.safe}
 
 
 def judge(plan: Plan, status: Status, moment: datetime) -> tuple[str, str]:

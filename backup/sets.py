@@ -27,13 +27,19 @@ def make(plan: Plan) -> str:
         BackupError: it could not be made; those that are there stay as they are.
     """
     with locked():
-        status.change(tried=status.now())
+        before = status.change(tried=status.now())
         try:
             set_id = _make(plan)
         except (BackupError, OSError) as error:
             status.change(failure=str(error))
             raise
-        status.change(failure="", made=status.now(), set_id=set_id[:8])
+        status.change(
+            failure="",
+            made=status.now(),
+            set_id=set_id[:8],
+            begun=before.tried,
+            safe=before.begun,
+        )
     return set_id[:8]
 
 

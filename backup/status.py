@@ -20,6 +20,8 @@ class Status:
         made: when the last set was made.
         adopted: when a repository with sets from before was found.
         set_id: of the last set.
+        begun: everything from before then is in the last set.
+        safe: everything from before then is in two sets: one of them may be damaged.
         proof_tried: when a proof was last begun.
         proof_failure: why it did not work; empty if it did.
         proven: when each set was proven, by its ID.
@@ -30,6 +32,8 @@ class Status:
     made: str = ""
     adopted: str = ""
     set_id: str = ""
+    begun: str = ""
+    safe: str = ""
     proof_tried: str = ""
     proof_failure: str = ""
     proven: dict[str, str]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,12 @@ _OF_THE_EVENT = {
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
+
+# Of a service that only takes usage, and says nothing of its log.
+_NOT_TOLD = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+
+_SILENT_SECONDS = 3600
+"""After which such a service is asked again: it may be another version."""
 
 USED_UP = "exceeded"
 """The status of an answer that refuses because all is spent, and for no other reason."""
@@ -56,6 +63,19 @@ class Budget:
     payer: str = ""
 
 
+@dataclass(frozen=True)
+class LogState:
+    """The Billing API's log of usage.
+
+    Attributes:
+        logged: it has all events that were asked for.
+        safe_seconds: everything logged longer ago is in its backups; None if nothing is.
+    """
+
+    logged: bool
+    safe_seconds: float | None
+
+
 class Billing:
     """A client; close it by leaving its context."""
 
@@ -64,6 +84,7 @@ class Billing:
         self._billing = settings.billed
         self._api_key = api_key
         self._session: aiohttp.ClientSession | None = None
+        self._silent_until = 0.0
 
     @property
     def url(self) -> str:
@@ -119,6 +140,28 @@ class Billing:
             return {events[0].request_id}
         raise _no_answer(status, answer)
 
+    async def log_state(self, request_ids: Sequence[str]) -> LogState | None:
+        """Whether the log still has some events; None if the service does not tell.
+
+        Args:
+            request_ids: of the events, at most 20.
+
+        Raises:
+            BillingAwayError: it is not known.
+        """
+        if self._billing.contract == 1 or monotonic() < self._silent_until:
+            return None
+        question = [("request_id", each) for each in request_ids]
+        status, answer = await self._ask(
+            "GET", self._billing.log_path, LOG_SECONDS, params=question
+        )
+        if status in _NOT_TOLD:
+            self._silent_until = monotonic() + _SILENT_SECONDS
+            return None
+        if status != HTTPStatus.OK:
+            raise _no_answer(status, answer)
+        return _log_state(answer)
+
     def _in_our_currency(self, budget: Budget) -> Budget:
         ours = self._billing.currency
         if ours and budget.currency not in ("", ours):
@@ -148,11 +191,15 @@ class Billing:
         return await self._post(self._billing.log_path, body, LOG_SECONDS)
 
     async def _post(self, path: str, body: Any, seconds: float) -> tuple[int, Any]:
+        return await self._ask("POST", path, seconds, json=body)
+
+    async def _ask(self, method: str, path: str, seconds: float, **options: Any) -> tuple[int, Any]:
         self._session = self._session or aiohttp.ClientSession()
         try:
-            async with self._session.post(
+            async with self._session.request(
+                method,
                 self._billing.url + path,
-                json=body,
+                **options,
                 headers={"X-API-Key": self._api_key},
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,
@@ -194,3 +241,11 @@ def _refused(answer: Any) -> set[str]:
         return {str(event["request_id"]) for event in answer.get("refused", [])}
     except (AttributeError, KeyError, TypeError):
         raise BillingAwayError("its answer is not understood") from None
+
+
+def _log_state(answer: Any) -> LogState:
+    try:
+        safe = answer.get("safe_seconds")
+        return LogState(bool(answer["logged"]), None if safe is None else float(safe))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BillingAwayError(f"its answer is not understood: {error!r}") from None

@@ -7,8 +7,13 @@ local RESERVATIONS = 'money:reservations'
 local LEASES = 'money:leases'
 local OUTBOX = 'money:outbox'
 local REFUSED = 'money:refused'
+local KEPT = 'money:kept'
+local AGAIN = 'money:again'
 local TOTALS = 'money:totals'
 local GENERATION = 'money:generation'
+
+-- About 25 MB. What a busy tenant spends between two backups of the Billing API may be more.
+local MOST_KEPT = 50000
 
 -- A budget read within this time is fresh enough to refuse with.
 local FRESH_MS = 1000
@@ -209,17 +214,49 @@ local function generation(_, args)
   return redis.call('GET', GENERATION)
 end
 
--- ARGV: stream, then place, user and nanos of each event that the Billing API has.
+-- ARGV: stream, 1 if they are kept until the Billing API's backups have them, then place, user and
+-- nanos of each event that the Billing API has. Replies how many had to go that were kept.
 local function delivered(_, args)
   local number = 0
-  for index = 2, #args, 3 do
+  for index = 3, #args, 3 do
+    local found = redis.call('XRANGE', args[1], args[index], args[index])
     if redis.call('XDEL', args[1], args[index]) == 1 then
       redis.call('HINCRBY', budget_key(args[index + 1]), 'delivered', args[index + 2])
+      if args[2] == '1' then
+        redis.call('XADD', KEPT, '*', unpack(found[1][2]))
+      end
       number = number + 1
     end
   end
   count('delivered', number)
-  return number
+  local gone = redis.call('XTRIM', KEPT, 'MAXLEN', MOST_KEPT)
+  count('unkept', gone)
+  return gone
+end
+
+-- ARGV: place of the last kept event that the Billing API lacks, and how many at most. It came back
+-- from a backup: what was delivered since then waits again, before all that is newer, and counts as
+-- not delivered. What it does have of that is counted twice until it has taken all of it: an error
+-- on the careful side.
+local function resend(_, args)
+  local found = redis.call('XRANGE', KEPT, '-', args[1], 'COUNT', args[2])
+  for _, entry in ipairs(found) do
+    local event = {}
+    for index = 1, #entry[2], 2 do
+      event[entry[2][index]] = entry[2][index + 1]
+    end
+    redis.call('XDEL', KEPT, entry[1])
+    redis.call('XADD', AGAIN, '*', unpack(entry[2]))
+    redis.call('HINCRBY', budget_key(event.user), 'delivered', integer(0 - event.cost))
+    redis.call('HSET', budget_key(event.user), 'read', 0) -- so that it is asked for anew
+  end
+  count('resent', #found)
+  return #found
+end
+
+-- ARGV: milliseconds. What was delivered longer ago is safe in backups, and not kept any more.
+local function forget_kept(_, args)
+  return redis.call('XTRIM', KEPT, 'MINID', integer(math.max(0, now() - args[1])))
 end
 
 -- ARGV: stream, then places of events that the Billing API does not take. They are kept, and
@@ -251,4 +288,6 @@ redis.register_function { function_name = 'ledger_settle', callback = settle, fl
 redis.register_function { function_name = 'ledger_sweep', callback = sweep, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_forget', callback = forget, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_delivered', callback = delivered, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_resend', callback = resend, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'ledger_forget_kept', callback = forget_kept, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'ledger_refuse', callback = refuse, flags = { 'allow-oom' } }

@@ -9,6 +9,8 @@ The functions in `ledger.lua` are its only writers. What they keep:
   `allowance - spent - reserved`. `<user>` is a `Payer.key`.
 - `money:reservations`, `money:leases`: requests under way, and until when each is taken to be.
 - `money:outbox`, `money:refused`: events that the Billing API does not have yet, or does not take.
+- `money:kept`, `money:again`: events that the Billing API has and its backups do not yet, by the
+  time of delivery; those that it lost, which go before `money:outbox`.
 - `money:totals`: counters.
 
 None of it expires, and Redis evicts only what expires.
@@ -35,6 +37,8 @@ from money.nanos import to_wire
 
 OUTBOX = "money:outbox"
 REFUSED = "money:refused"
+KEPT = "money:kept"
+AGAIN = "money:again"
 TOTALS = "money:totals"
 RESERVATIONS = "money:reservations"
 
@@ -345,14 +349,38 @@ class Ledger:
         """Until an event comes, or the time is over."""
         await self.redis.xread({OUTBOX: "0"}, count=1, block=int(seconds * 1000))
 
-    async def delivered(self, stream: str, events: Sequence[OutboxEntry]) -> None:
-        """Forget events that the Billing API has."""
+    async def delivered(
+        self, stream: str, events: Sequence[OutboxEntry], *, keep: bool = False
+    ) -> int:
+        """Take events that the Billing API has out of a stream.
+
+        Args:
+            stream: that they are in.
+            events: some of it.
+            keep: they may be needed once more, until `forget_kept`.
+
+        Returns:
+            How many had to go that were kept, since there are too many.
+        """
         flat = [
             text
             for waiting in events
             for text in (waiting.place, waiting.event.user, waiting.event.cost)
         ]
-        await self._call("ledger_delivered", stream, *flat)
+        return int(await self._call("ledger_delivered", stream, int(keep), *flat))
+
+    async def last_kept(self, most: int) -> list[OutboxEntry]:
+        """The kept events that were delivered last, the last one first."""
+        entries: Any = await self.redis.xrevrange(KEPT, count=most)
+        return [OutboxEntry(place, _event(fields)) for place, fields in entries]
+
+    async def resend(self, last: OutboxEntry, most: int = 100) -> int:
+        """Let kept events up to this one, the oldest first, wait for delivery again: how many."""
+        return int(await self._call("ledger_resend", last.place, most))
+
+    async def forget_kept(self, seconds: float) -> None:
+        """Keep no event any more that was delivered longer ago."""
+        await self._call("ledger_forget_kept", int(seconds * 1000))
 
     async def refuse(self, stream: str, events: Sequence[OutboxEntry]) -> None:
         """Put events aside, behind all others, that the Billing API does not take."""

@@ -1,13 +1,13 @@
 """Metrics for Prometheus at `/metrics`; no label names a person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.ledger import OUTBOX, REFUSED, RESERVATIONS, TOTALS, Ledger
+from gateway.ledger import AGAIN, KEPT, OUTBOX, REFUSED, RESERVATIONS, TOTALS, Ledger
 from money.nanos import NANOS
 
 REGISTRY = CollectorRegistry()
@@ -38,6 +38,8 @@ _TOTALS = {
     "settled": "Requests whose cost is written down",
     "estimated": "Requests whose end nobody saw, settled at what was set aside",
     "delivered": "Events that the Billing API has",
+    "resent": "Events sent again to a Billing API that came back from a backup",
+    "unkept": "Events kept no longer, though no backup of the Billing API has them: too many",
 }
 
 
@@ -52,27 +54,28 @@ async def exposition(ledger: Ledger) -> bytes:
         pipeline.hlen(RESERVATIONS)
         pipeline.xlen(OUTBOX)
         pipeline.xlen(REFUSED)
+        pipeline.xlen(AGAIN)
+        pipeline.xlen(KEPT)
         pipeline.xrange(OUTBOX, count=1)
-        totals, reserved, waiting, refused, oldest = await pipeline.execute()
+        totals, reserved, waiting, refused, again, kept_events, oldest = await pipeline.execute()
     age = max(0.0, time() - int(oldest[0][0].partition("-")[0]) / 1000) if oldest else 0.0
     kept = CollectorRegistry()
-    kept.register(_Kept(totals, reserved, waiting, refused, age))
+    gauges = {
+        "gateway_reservations": ("Requests under way", reserved),
+        "gateway_outbox_events": ("Events that wait for the Billing API", waiting + again),
+        "gateway_outbox_age_seconds": ("How long the oldest of them waits", age),
+        "gateway_refused_events": ("Events that the Billing API does not take", refused),
+        "gateway_kept_events": ("Events that no backup of the Billing API has yet", kept_events),
+    }
+    kept.register(_Kept(totals, gauges))
     return generate_latest(REGISTRY) + generate_latest(kept)
 
 
 class _Kept(Collector):
     """Counts that Redis keeps, so that they survive a restart of LiteLLM."""
 
-    def __init__(
-        self, totals: dict[str, str], reserved: int, waiting: int, refused: int, age: float
-    ) -> None:
-        self._totals = totals
-        self._gauges = {
-            "gateway_reservations": ("Requests under way", reserved),
-            "gateway_outbox_events": ("Events that wait for the Billing API", waiting),
-            "gateway_outbox_age_seconds": ("How long the oldest of them waits", age),
-            "gateway_refused_events": ("Events that the Billing API does not take", refused),
-        }
+    def __init__(self, totals: dict[str, str], gauges: Mapping[str, tuple[str, float]]) -> None:
+        self._totals, self._gauges = totals, gauges
 
     def collect(self) -> Iterator[Metric]:
         """The metrics."""

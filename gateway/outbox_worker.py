@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
-from gateway.billing import Billing, BillingAwayError
-from gateway.ledger import OUTBOX, REFUSED, Ledger
+from gateway.billing import Billing, BillingAwayError, LogState
+from gateway.ledger import AGAIN, OUTBOX, REFUSED, Ledger
 from gateway.settings import settings
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -26,6 +26,15 @@ GATHER_SECONDS = 0.25
 
 SWEEP_SECONDS = 5.0
 REFUSED_SECONDS = 300.0
+CHECK_SECONDS = 30.0
+"""For so long a Billing API that came back from a backup may lack events of a tenant at rest."""
+
+PROBES = 20
+"""Events that must all be logged: one that was sent twice may be there from before."""
+
+CLOCK_SECONDS = 60.0
+"""More than the time between the end of a delivery here, and of its transaction there."""
+
 
 log = logging.getLogger("gateway.outbox_worker")
 
@@ -48,7 +57,7 @@ async def run() -> None:
     async with Billing(settings(), os.environ["BILLING_API_KEY"]) as billing:
 
         async def outbox() -> None:
-            while await deliver(ledger, billing, OUTBOX, batch):
+            while await deliver_next(ledger, billing, batch):
                 pass
             await ledger.wait_for_event(IDLE_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
@@ -64,7 +73,17 @@ async def run() -> None:
             while await ledger.sweep():
                 pass
 
-        await asyncio.gather(*(persistently(work) for work in (outbox, refused, sweep)))
+        async def check() -> None:
+            await asyncio.sleep(CHECK_SECONDS)
+            await check_log(ledger, billing)
+
+        await asyncio.gather(*(persistently(work) for work in (outbox, refused, sweep, check)))
+
+
+async def deliver_next(ledger: Ledger, billing: Billing, batch: int) -> bool:
+    """Deliver the oldest events of all that wait: whether there were any."""
+    again = await deliver(ledger, billing, AGAIN, batch)
+    return again or await deliver(ledger, billing, OUTBOX, batch)
 
 
 async def deliver(ledger: Ledger, billing: Billing, stream: str, batch: int) -> bool:
@@ -72,15 +91,36 @@ async def deliver(ledger: Ledger, billing: Billing, stream: str, batch: int) -> 
     events = await ledger.waiting(stream, batch)
     if not events:
         return False
+    state = await check_log(ledger, billing)
+    if state and not state.logged:
+        return True  # what it lost goes first
     not_taken = await billing.log([waiting.event for waiting in events])
     taken = [waiting for waiting in events if waiting.event.request_id not in not_taken]
     refused = [waiting for waiting in events if waiting.event.request_id in not_taken]
-    if taken:
-        await ledger.delivered(stream, taken)
+    if taken and (gone := await ledger.delivered(stream, taken, keep=state is not None)):
+        log.error("%d events are kept no longer, and no backup of the Billing API has them", gone)
     if refused:
         await ledger.refuse(stream, refused)
         log.error("the Billing API does not take %s", [each.event.request_id for each in refused])
     return True
+
+
+async def check_log(ledger: Ledger, billing: Billing) -> LogState | None:
+    """Send again what the Billing API lost, and forget what it cannot lose any more.
+
+    It is asked before each delivery for the last ones: so it cannot come back from a backup, and
+    hide that with new events.
+    """
+    last = await ledger.last_kept(PROBES)
+    state = await billing.log_state([each.event.request_id for each in last])
+    if state and not state.logged:
+        number = 0
+        while moved := await ledger.resend(last[0]):
+            number += moved
+        log.error("the Billing API came back from a backup: %d events are sent again", number)
+    elif state and state.safe_seconds is not None:
+        await ledger.forget_kept(state.safe_seconds + CLOCK_SECONDS)
+    return state
 
 
 async def persistently(work: Callable[[], Awaitable[None]]) -> None:

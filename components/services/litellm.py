@@ -45,7 +45,7 @@ _LEDGER = ValkeyUser(
     name="ledger",
     rules="~money:* +auth +hello +ping +client|setinfo +client|setname +fcall +function|load"
     " +time +get +set +setnx +hget +hset +hdel +hmget +hgetall +hexists +hincrby +hlen +zadd +zrem"
-    " +zrangebyscore +xadd +xdel +xrange +xlen +xread",
+    " +zrangebyscore +xadd +xdel +xrange +xrevrange +xtrim +xlen +xread",
 )
 VALKEY_USERS = (_CACHE, _LEDGER)
 

@@ -146,6 +146,24 @@ def test_another_currency_is_refused_in_words_and_not_counted(
     assert logs(superuser, ann) == []
 
 
+def test_a_tenant_learns_whether_its_event_is_logged(api: Api, red: Api, ann: str) -> None:
+    logged = api.event(ann)
+    api.log(logged)
+    known = logged["request_id"]
+    for caller, request_ids, found in (
+        (api, [known], True),
+        (api, [known, known], True),
+        (api, [known, "another"], False),
+        (api, ["another' || '1"], False),
+        (red, [known], False),  # it is another tenant's
+        (api, [], True),
+    ):
+        answer = caller.http.get(LOG, params={"request_id": request_ids})
+        assert answer.json() == {"logged": found, "safe_seconds": None}
+    for wrong in ({"request_id": "x" * 65}, {"request_id": ["x"] * 21}, {"id": known}):
+        assert api.http.get(LOG, params=wrong).status_code == 422
+
+
 def test_a_raised_budget_counts_at_once(
     api: Api, superuser: Superuser, blue: Record, ann: str
 ) -> None:
@@ -353,7 +371,7 @@ def test_what_it_could_not_keep_exactly_is_refused(
 
 
 def test_what_does_not_exist_is_told_in_words(api: Api) -> None:
-    for answer, status in ((api.http.get("/nothing"), 404), (api.http.get(LOG), 405)):
+    for answer, status in ((api.http.get("/nothing"), 404), (api.http.put(LOG), 405)):
         assert (answer.status_code, list(answer.json())) == (status, ["message"])
 
 

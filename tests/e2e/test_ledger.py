@@ -31,7 +31,9 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from gateway.billing import Budget
 from gateway.health import ledger_state
 from gateway.ledger import (
+    AGAIN,
     CONNECTIONS,
+    KEPT,
     OUTBOX,
     REFUSED,
     RESERVATIONS,
@@ -259,7 +261,8 @@ class Books(RuleBasedStateMachine):
         self.lost: set[str] = set()
         self.asked: list[BalanceQuery] = []
         self.answers: list[tuple[BalanceQuery, Budget]] = []
-        self.sent: list[list[OutboxEntry]] = []
+        self.sent: list[tuple[str, list[OutboxEntry]]] = []
+        self.in_order = True
         self.numbers = iter(range(1, sys.maxsize))
         self.generation = self._generation()
 
@@ -299,6 +302,8 @@ class Books(RuleBasedStateMachine):
         budget = self.valkey.budget(user)
         if "allowance" not in budget:
             return Verdict.UNKNOWN, 0
+        if budget["read"] == 0:
+            return Verdict.STALE, 0
         words = self.valkey.words(user)
         if most == 0 and words != "You are blocked.":
             return Verdict.GRANTED, 0
@@ -440,20 +445,39 @@ class Books(RuleBasedStateMachine):
 
     @rule(most=st.integers(1, 5), acknowledged=st.booleans())
     def deliver(self, most: int, acknowledged: bool) -> None:
-        waiting = self.valkey.run(self.ledger.waiting(OUTBOX, most))
+        stream = self._next_stream()
+        waiting = self.valkey.run(self.ledger.waiting(stream, most))
         self.billing.log([each.event for each in waiting])
-        self.sent.append(waiting)
         if acknowledged:
-            self.acknowledge(-1, again=False)
+            self.valkey.run(self.ledger.delivered(stream, waiting, keep=True))
+        else:
+            self.sent.append((stream, waiting))
+
+    def _next_stream(self) -> str:
+        return AGAIN if self.valkey.redis.xlen(AGAIN) else OUTBOX
 
     @precondition(lambda self: bool(self.sent))
     @rule(pick=picks, again=st.booleans())
     def acknowledge(self, pick: int, again: bool) -> None:
         """Or never: then they are sent again."""
-        waiting = _one(pick, self.sent)
+        stream, waiting = _one(pick, self.sent)
         if not again:
-            self.sent.remove(waiting)
-        self.valkey.run(self.ledger.delivered(OUTBOX, waiting))
+            self.sent.remove((stream, waiting))
+        self.in_order = False
+        self.valkey.run(self.ledger.delivered(stream, waiting, keep=True))
+
+    @precondition(lambda self: self.in_order)  # as a sender keeps them
+    @rule(number=st.integers(1, 5))
+    def billing_comes_back_from_a_backup(self, number: int) -> None:
+        """It lacks what was delivered last, and whoever asked it meanwhile got no answer."""
+        kept = [fields["id"] for _, fields in self.valkey.redis.xrange(KEPT)]
+        for each in set(kept[-number:]) - set(kept[:-number]):
+            self.billing.logged.pop(each, None)
+        self.asked.clear()
+        last = self.valkey.run(self.ledger.last_kept(number))
+        if any(each.event.request_id not in self.billing.logged for each in last):
+            while self.valkey.run(self.ledger.resend(last[0], most=2)):
+                pass
 
     # --- Redis loses its data
 
@@ -530,14 +554,17 @@ class Books(RuleBasedStateMachine):
             self._lease_ends(each)
         while self.expired:
             self.sweep(most=10)
-        while waiting := self.valkey.run(self.ledger.waiting(OUTBOX, 10)):
+        while waiting := self.valkey.run(self.ledger.waiting(self._next_stream(), 10)):
             self.billing.log([each.event for each in waiting])
-            self.valkey.run(self.ledger.delivered(OUTBOX, waiting))
+            self.valkey.run(self.ledger.delivered(self._next_stream(), waiting, keep=True))
 
     def _nothing_is_open(self) -> None:
         assert not self.valkey.outbox()
         totals = self.valkey.redis.hgetall(TOTALS)
-        assert totals.get("settled", "0") == totals.get("delivered", "0")
+        settled, delivered, resent = (
+            int(totals.get(name, 0)) for name in ("settled", "delivered", "resent")
+        )
+        assert settled == delivered - resent
         self.billing.blocked.clear()
         for user in USERS:
             self._ask_and_answer(user)
@@ -624,6 +651,56 @@ def test_large_amounts_keep_every_digit(
     [ended] = server.outbox()
     assert (ended.cost, ended.user, ended.estimated) == (amount, user, swept)
     assert server.budget(user)["spent"] == amount
+
+
+def deliver_all(valkey: Valkey, *, keep: bool) -> None:
+    waiting = valkey.run(valkey.ledger.waiting(OUTBOX, 10_000))
+    valkey.run(valkey.ledger.delivered(OUTBOX, waiting, keep=keep))
+
+
+def test_what_was_delivered_is_kept_until_it_is_safe(valkey: Valkey) -> None:
+    run, ledger = valkey.run, valkey.ledger
+    run(ledger.settle([event(name, ANN, 5) for name in ("one", "two")]))
+    deliver_all(valkey, keep=True)
+    assert [each.event.request_id for each in run(ledger.last_kept(20))] == ["two", "one"]
+    run(ledger.forget_kept(60))
+    assert valkey.redis.xlen(KEPT) == 2
+    time.sleep(0.01)
+    run(ledger.forget_kept(0))
+    assert run(ledger.last_kept(20)) == []
+    run(ledger.settle([event("three", ANN, 5)]))
+    deliver_all(valkey, keep=False)
+    assert run(ledger.last_kept(20)) == []
+
+
+def test_what_the_billing_api_lost_is_sent_again(valkey: Valkey) -> None:
+    run, ledger = valkey.run, valkey.ledger
+    valkey.answer(ANN, remaining=100)
+    run(ledger.settle([event(name, ANN, 5) for name in ("one", "two", "three")]))
+    deliver_all(valkey, keep=True)
+    [last, *_] = run(ledger.last_kept(20))
+    assert [run(ledger.resend(last, most=2)) for _ in range(3)] == [2, 1, 0]
+    waiting = run(ledger.waiting(AGAIN, 10))
+    assert [each.event.request_id for each in waiting] == ["one", "two", "three"]
+    assert valkey.budget(ANN)["delivered"] == 0
+    assert valkey.reserve("next", max_cost=1).verdict == Verdict.STALE, "it is asked for anew"
+    run(ledger.delivered(AGAIN, waiting, keep=True))
+    assert valkey.budget(ANN)["delivered"] == 15
+
+
+@pytest.mark.all_only
+def test_no_more_is_kept_than_there_is_room_for(valkey: Valkey) -> None:
+    most, run = 50_000, valkey.run
+    for first in range(0, most, 5000):
+        run(valkey.ledger.settle([event(f"{first + n}", ANN, 1) for n in range(5000)]))
+        deliver_all(valkey, keep=True)
+    assert valkey.redis.xlen(KEPT) == most
+    assert valkey.redis.memory_usage(KEPT, samples=0) < 25 * 2**20
+    run(valkey.ledger.settle([event("one more", ANN, 1)]))
+    [waiting] = run(valkey.ledger.waiting(OUTBOX, 10))
+    assert run(valkey.ledger.delivered(OUTBOX, [waiting], keep=True)) == 1
+    assert valkey.redis.xlen(KEPT) == most
+    assert valkey.redis.hget(TOTALS, "unkept") == "1"
 
 
 def test_a_sweep_says_what_it_knows_of_a_request(valkey: Valkey) -> None:

@@ -5,13 +5,15 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from backup import files, keys, listing, restore, schedule, status
+from backup import files, keys, listing, metrics, restore, schedule, sets, status
 from backup.databases import differences, sums
 from backup.errors import BackupError, run
 from backup.plan import Plan, plan_of
@@ -96,6 +98,50 @@ def test_a_stack_made_anew_waits_for_its_restore(monkeypatch: pytest.MonkeyPatch
     moment = datetime.now(UTC)
     assert listing.judge(plan(), known, moment)[0] == listing.OK
     assert listing.judge(plan(), known, moment + timedelta(days=3))[0] == listing.STALE
+
+
+@pytest.mark.usefixtures("container")
+def test_data_are_safe_in_two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest may be the one that is damaged."""
+    monkeypatch.setattr(sets, "DATA", status._FILE.parent)
+    made: list[str] = []
+
+    def make(_: Plan) -> str:
+        if len(made) == 2:
+            raise BackupError("no room")
+        made.append(status.load_status().tried)
+        return f"set-{len(made)}"
+
+    monkeypatch.setattr(sets, "_make", make)
+    monkeypatch.setattr(status, "now", partial(next, iter(str(number) for number in range(9))))
+    known = []
+    for _ in range(2):
+        sets.make(plan())
+        known.append(status.load_status())
+    with pytest.raises(BackupError):
+        sets.make(plan())
+    known.append(status.load_status())
+    assert [(each.begun, each.safe) for each in known] == [("0", ""), ("2", "0"), ("2", "0")]
+
+
+@pytest.mark.usefixtures("container")
+def test_metrics_are_what_prometheus_reads() -> None:
+    status.change(begun=at(2), safe=at(2, day=26), failure="no room")
+    families = text_string_to_metric_families("".join(metrics.exposition(plan())))
+    samples = {
+        (each.name, each.labels.get("state", "")): each.value
+        for family in families
+        for each in family.samples
+    }
+    assert samples == {
+        ("backup_state", "fine"): 0,
+        ("backup_state", "failed"): 1,
+        ("backup_state", "stale"): 0,
+        ("backup_state", "unproven"): 0,
+        ("backup_last_set_timestamp_seconds", ""): datetime.fromisoformat(at(2)).timestamp(),
+        ("backup_last_proof_timestamp_seconds", ""): 0,
+        ("backup_safe_timestamp_seconds", ""): datetime.fromisoformat(at(2, day=26)).timestamp(),
+    }
 
 
 @pytest.mark.usefixtures("container")

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import pytest
 
-from gateway.billing import Billing, BillingAwayError, Budget, _budget
+from gateway.billing import Billing, BillingAwayError, Budget, LogState, _budget, _log_state
 from gateway.ledger import Event, Reservation
 from gateway.settings import Settings
 from tests.billing import client, contract
@@ -158,6 +158,29 @@ def test_a_failure_delivers_nothing_for_sure(
     api.faults()
     assert log(settings(api, batch=batch), event("one")) == set()
     assert len(api.events("blue")) == 1
+
+
+def test_a_service_that_does_not_tell_of_its_log_is_asked_once(api: client.Billing) -> None:
+    async def ask_twice(billing: Billing) -> list[object]:
+        return [await billing.log_state(["one"]) for _ in range(2)]
+
+    assert asked(settings(api, contract=2), ask_twice) == [None, None]
+    assert asked(settings(api, contract=1), ask_twice) == [None, None]
+
+
+@pytest.mark.parametrize(("answer", "expected"), [
+    ({"logged": True}, LogState(True, None)),
+    ({"logged": False, "safe_seconds": None}, LogState(False, None)),
+    ({"logged": True, "safe_seconds": 3.5, "more": 1}, LogState(True, 3.5)),
+])  # fmt: skip
+def test_the_state_of_a_log(answer: Any, expected: LogState) -> None:
+    assert _log_state(answer) == expected
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, "fine", {"logged": True, "safe_seconds": "long"}])
+def test_what_is_no_state_of_a_log(answer: Any) -> None:
+    with pytest.raises(BillingAwayError):
+        _log_state(answer)
 
 
 # --- Versions of the contract

@@ -1,5 +1,7 @@
 """The Billing API: what tenants ask for budgets and tell of usage."""
 
+from backup.metrics import PORT as METRICS_PORT
+from components.services.backup import NAME as BACKUP
 from components.spec import PublishedPort, SecretRef, ServiceSpec
 from core.deployment import secrets
 from core.deployment.services.python_service import python_service
@@ -32,4 +34,5 @@ def service(core: Core, config: CoreConfig, image: Image) -> ServiceSpec:
         ports=[
             PublishedPort(address=str(config.host_gateway), host_port=core.billing.port, port=PORT)
         ],
+        env={"BACKUPS_URL": f"http://{BACKUP}:{METRICS_PORT}"} if config.backup else {},
     )

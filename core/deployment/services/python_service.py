@@ -1,6 +1,7 @@
 """The two services of a core that are Python."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from components.program_files import program_files
@@ -38,6 +39,7 @@ def python_service(
     secrets: Mapping[str, Any],
     resources: Resources,
     ports: Sequence[PublishedPort],
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> ServiceSpec:
     """A process of `core/services`.
 
@@ -51,6 +53,7 @@ def python_service(
         secrets: what `core.services.settings` reads as such.
         resources: memory and processors.
         ports: that it publishes; `/health` is asked at the first one's.
+        env: plain settings of its own.
     """
     return ServiceSpec(
         name=name,
@@ -63,7 +66,7 @@ def python_service(
             command=http_healthcheck(f"http://127.0.0.1:{ports[0].port}/health")
         ),
         after=["pocketbase"],
-        env={"PYTHONPATH": CODE},
+        env={"PYTHONPATH": CODE, **env},
         files={
             "/etc/core/settings.json": settings(core).model_dump_json(indent=2),
             **code("asgi/*.py", "core/__init__.py", "money/*.py"),

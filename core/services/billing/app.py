@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers
+from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi.body_limit import BodyLimit
@@ -18,10 +21,12 @@ from core.services.billing.contract import (
     ApiError,
     check_currency,
     check_in,
+    log_question_in,
     not_understood,
     usage_in,
 )
 from core.services.billing.seed import seed
+from core.services.billing.stack_backups import StackBackups
 from core.services.billing.usage import UsageLog
 from core.services.credentials import Credentials
 from core.services.pocketbase import (
@@ -88,6 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with PocketBase(settings().pocketbase_url, told.pocketbase_password) as pocketbase:
         app.state.pocketbase = pocketbase
         app.state.usage_log = UsageLog(pocketbase)
+        app.state.backups = StackBackups(os.environ.get("BACKUPS_URL", ""))
         seeding = asyncio.create_task(seed(pocketbase))
         yield
         seeding.cancel()
@@ -111,15 +117,29 @@ async def check_budget(request: Request) -> Response:
     return JSONResponse(answer, status)
 
 
-@router.post("/api/log-usage")
-async def log_usage(request: Request) -> Response:
-    """Take events of usage."""
-    tenant = await api_auth.tenant_of(request)
-    given = usage_in(await request.body())
-    events = given if isinstance(given, list) else [given]
-    api_auth.check_tenants(tenant, {event.tenant_id for event in events})
-    check_currency(settings().currency, events)
-    return JSONResponse(await request.app.state.usage_log.add(given))
+class Usage(HTTPEndpoint):
+    """Usage: one address for what is told, and what is known."""
+
+    async def post(self, request: Request) -> Response:
+        """Take events of usage."""
+        tenant = await api_auth.tenant_of(request)
+        given = usage_in(await request.body())
+        events = given if isinstance(given, list) else [given]
+        api_auth.check_tenants(tenant, {event.tenant_id for event in events})
+        check_currency(settings().currency, events)
+        return JSONResponse(await request.app.state.usage_log.add(given))
+
+    async def get(self, request: Request) -> Response:
+        """Tell a tenant whether events are logged still, and what backups have of the log."""
+        tenant = await api_auth.tenant_of(request)
+        given = request.query_params
+        asked = log_question_in({name: given.getlist(name) for name in given})
+        logged = await request.app.state.usage_log.has(tenant, asked.request_id)
+        safe = await request.app.state.backups.safe_seconds()
+        return JSONResponse({"logged": logged, "safe_seconds": safe})
+
+
+router.routes.append(Route("/api/log-usage", Usage))
 
 
 async def _answer(request: Request, error: Exception) -> Response:

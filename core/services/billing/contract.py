@@ -1,7 +1,7 @@
 """Requests and answers of the Billing API, as `docs/billing-api.yaml` has them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -96,6 +96,14 @@ class Event(_Request):
     over_reserved: Annotated[Amount, PlainSerializer(from_wire)] = "0"
 
 
+class LogQuestion(BaseModel):
+    """The events that are asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request_id: list[Annotated[Text, Field(max_length=64)]] = Field([], max_length=20)
+
+
 EVENTS = TypeAdapter(Annotated[list[Event], Field(min_length=1, max_length=1000)])
 
 
@@ -126,6 +134,18 @@ def check_in(body: bytes) -> Check:
     """
     try:
         return Check.model_validate_json(body)
+    except ValidationError as error:
+        raise not_understood(error.errors(include_url=False, include_input=False)) from None
+
+
+def log_question_in(parameters: Mapping[str, Sequence[str]]) -> LogQuestion:
+    """Read the parameters of an address.
+
+    Raises:
+        ApiError: they do not follow the contract.
+    """
+    try:
+        return LogQuestion.model_validate(dict(parameters))
     except ValidationError as error:
         raise not_understood(error.errors(include_url=False, include_input=False)) from None
 

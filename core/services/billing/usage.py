@@ -43,6 +43,18 @@ class UsageLog:
             ]
         }
 
+    async def has(self, tenant: str, request_ids: Sequence[str]) -> bool:
+        """Whether all of these events of a tenant are logged."""
+        if not request_ids:
+            return True
+        ids = {f"id{number}": request_id for number, request_id in enumerate(set(request_ids))}
+        some = " || ".join(f"request_id = {{{name}}}" for name in ids)
+        values = {"tenant": tenant, **ids}
+        found = await self._pocketbase.list(
+            "usage_logs", f"tenant.slug = {{tenant}} && ({some})", values
+        )
+        return len(found) == len(ids)
+
     async def _write_with_others(self, event: Event) -> set[str]:
         self._waiting.append(event)
         self._next = self._next or asyncio.create_task(self._write_waiting())
