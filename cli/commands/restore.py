@@ -13,6 +13,9 @@ def restore(  # noqa: PLR0917 - typer reads them
     set_id: Annotated[
         str, typer.Option("--set", help="A set that `cloudfreedom backups` lists")
     ] = "latest",
+    beside: Annotated[
+        bool, typer.Option("--beside", help="Leave the living data, to take something out of a set")
+    ] = False,
     back: Annotated[
         bool, typer.Option("--back", help="Undo: the data from before the last restore")
     ] = False,
@@ -28,7 +31,10 @@ def restore(  # noqa: PLR0917 - typer reads them
     services stop, for about half a minute.
     """
     work = Restore(running_stack(stack, core=core), lambda line: typer.echo(line, err=True))
-    if forget:
+    if beside:
+        typer.echo(f"Databases of the set: {', '.join(work.beside(set_id))}")
+        typer.echo(f"Delete them: cloudfreedom restore {stack} --forget")
+    elif forget:
         _ask(f"Delete the data of {stack} from before the last restore?", yes=yes)
         work.forget()
     elif back:

@@ -40,7 +40,7 @@ class Databases:
         Raises:
             UserError: it is not what was dumped.
         """
-        beside = f"{name}.{_INCOMING}"
+        beside = self.beside(name)
         self._sql(f'DROP DATABASE IF EXISTS "{beside}" WITH (FORCE)')
         self._sql(f'CREATE DATABASE "{beside}" OWNER "{name}"')
         dump = f"{self._volume}/{OURS}/incoming/{name}"
@@ -51,11 +51,15 @@ class Databases:
         if statement := self.on_restore.get(name):
             self._sql(statement, database=beside)
 
+    def beside(self, name: str) -> str:
+        """Name of a restored database beside the living one."""
+        return f"{name}.{_INCOMING}"
+
     def take(self, names: Sequence[str]) -> None:
         """Let the restored databases be the living ones, all of them or none."""
         renames = []
         for name in names:
-            renames += [_rename(name, f"{name}.{_KEPT}"), _rename(f"{name}.{_INCOMING}", name)]
+            renames += [_rename(name, f"{name}.{_KEPT}"), _rename(self.beside(name), name)]
         self._all_or_none(renames)
         self._execute(*PSQL, "--dbname=postgres", f"--file={_RECONCILE}")
 

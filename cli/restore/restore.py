@@ -42,17 +42,7 @@ class Restore:
         Raises:
             UserError: it did not work; the living data are as they were.
         """
-        self._check_phase()
-        try:
-            manifest = self._fetch(set_id)
-            for databases, names in self._databases:
-                for name in names:
-                    databases.load(name, manifest["facts"][databases.service][name])
-                    self.report(f"{name}: every table is as it was dumped")
-        except BaseException:
-            with suppress(UserError):
-                self._clean()
-            raise
+        manifest = self._write_beside(set_id)
         try:
             self._switch()
         except BaseException:
@@ -60,6 +50,23 @@ class Restore:
             self._return()
             raise
         self.report(f"The set {manifest['id']} of {manifest['made']} is in place; all log in again")
+
+    def beside(self, set_id: str) -> list[str]:
+        """Write a set beside the living data, and leave it there to take something out of it.
+
+        It is there until `forget`, or the next restore.
+
+        Args:
+            set_id: of the set, or `latest`.
+
+        Returns:
+            The names of its databases.
+
+        Raises:
+            UserError: it did not work.
+        """
+        self._write_beside(set_id)
+        return [databases.beside(name) for databases, names in self._databases for name in names]
 
     def give_back(self) -> None:
         """Put the data from before the last restore in their place again.
@@ -82,6 +89,21 @@ class Restore:
         for databases, _ in self._databases:
             databases.forget()
         self._helper.run("forget", *self._services)
+
+    def _write_beside(self, set_id: str) -> dict[str, Any]:
+        """Write a set beside the living data, compare it, and return what it says of itself."""
+        self._check_phase()
+        try:
+            manifest = self._fetch(set_id)
+            for databases, names in self._databases:
+                for name in names:
+                    databases.load(name, manifest["facts"][databases.service][name])
+                    self.report(f"{name}: every table is as it was dumped")
+        except BaseException:
+            with suppress(UserError):
+                self._clean()
+            raise
+        return manifest
 
     def _check_phase(self) -> None:
         phase = self._phase

@@ -38,6 +38,7 @@ from tests.e2e.tenants import gamma
 from tests.e2e.valkey import password_of
 from tests.e2e.waiting import until_healthy
 from tests.e2e.webui import Login, Session, admin
+from tests.pages import blocks
 from tests.providers.client import Providers
 
 SERVICES = ("postgres", "redis", "litellm", "openwebui", "backup")
@@ -137,6 +138,45 @@ def test_what_was_there_comes_back(
     assert titles == ["a chat after the backup", "an old chat"]
     with pytest.raises(UserError, match="no data from before"):
         restore(kept).give_back()
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_a_chat_or_a_person_alone_comes_back(kept: Running) -> None:
+    """By the commands of the page; whoever goes on meanwhile notices nothing."""
+    ann, bob = Login.new(), Login.new("Bob Example")
+    hers, his = Session.new(kept, ann), Session.new(kept, bob)
+    for session in (hers, his):
+        session.keep("an old chat")
+    before = hers.history()
+    [chat_id] = hers.chat_ids()
+    assert backup(kept, "make")[0] == 0
+    hers.delete_chat(chat_id)
+    his.keep("a new chat")
+    Session.sign_in(kept, admin(kept)).delete_person(bob.email)
+
+    restore(kept).beside("latest")
+    one_chat, one_person = (
+        block.text
+        for block in blocks(ROOT / "docs" / "backup.md")
+        if "\ncopy chat" in block.text or "person=" in block.text
+    )
+    typed(kept, one_chat, {"00000000-0000-0000-0000-000000000000": chat_id})
+    typed(kept, one_person, {"ann@example.com": bob.email})
+    assert hers.valid
+    assert hers.history() == before
+    assert [each["title"] for each in Session.sign_in(kept, bob).history()] == ["an old chat"]
+    restore(kept).forget()
+    with pytest.raises(UserError, match="no data from before"):
+        restore(kept).give_back()
+
+
+def typed(tenant: Running, text: str, words: dict[str, str]) -> None:
+    """Run the commands of a page for a tenant of the tests."""
+    for old, new in {"acme-": f"{tenant.slug}-", **words}.items():
+        text = text.replace(old, new)
+    call = ["bash", "-euo", "pipefail", "-c", text]
+    finished = subprocess.run(call, check=False, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
 
 
 @pytest.mark.usefixtures("on_one_way")

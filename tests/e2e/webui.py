@@ -75,6 +75,20 @@ class Session:
         listed = self._get("/api/v1/chats/")
         return [self._get(f"/api/v1/chats/{chat['id']}")["chat"] for chat in listed]
 
+    def chat_ids(self) -> list[str]:
+        """Of all chats, newest first."""
+        return [str(chat["id"]) for chat in self._get("/api/v1/chats/")]
+
+    def delete_chat(self, chat_id: str) -> None:
+        """Delete a chat of one's own."""
+        self._request("DELETE", f"/api/v1/chats/{chat_id}").raise_for_status()
+
+    def delete_person(self, email: str) -> None:
+        """Delete somebody, as an admin may."""
+        people = self._get(f"/api/v1/users/?query={email}")["users"]
+        [found] = [each["id"] for each in people if each["email"] == email]
+        self._request("DELETE", f"/api/v1/users/{found}").raise_for_status()
+
     def ask(self, model: str, text: str) -> str:
         """The answer to a message."""
         # As the page does first: a chat that has just started may have found no model yet.
