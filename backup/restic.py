@@ -17,6 +17,9 @@ TAG = "cloudfreedom"
 # restic's own, of 0.17 and later.
 _NO_REPOSITORY, _WRONG_PASSWORD = 10, 12
 
+# A lock may be of a host that died while it deleted old sets.
+_READING = ("--no-lock",)
+
 _ANSWER_SECONDS = 60
 """restic itself tries for 15 minutes, and does not say so."""
 
@@ -38,9 +41,11 @@ class Repository:
 
     def add(self, paths: Sequence[Path], *, exclude: Sequence[str]) -> str:
         """Add a set of folders and files; its ID."""
+        self._run("unlock")  # of a run that was killed here; those of others stay
         limit = self.plan.upload_kib
         found = self._follow(
             "backup",
+            "--retry-lock=1m",
             *("--json", "--host", self.plan.slug),
             *("--tag", TAG, "--tag", f"program={self.plan.program}"),
             *(["--limit-upload", str(limit)] if limit else []),
@@ -57,23 +62,24 @@ class Repository:
         """
         if not self._exists():
             return []
-        text = self._run("snapshots", "--json", "--no-lock", "--tag", TAG)
+        text = self._run("snapshots", *_READING, "--json", "--tag", TAG)
         return sorted(json.loads(text), key=lambda each: str(each["time"]))
 
     def forget(self) -> None:
         """Delete sets that the plan does not keep."""
-        self._run("unlock")  # of a run that was killed here; those of others stay
         keep = [f"--keep-{period}={count}" for period, count in self.plan.keep.items() if count]
         chosen = ("--tag", TAG, "--group-by", "")
         self._run("forget", "--prune", "--retry-lock=1m", *chosen, *keep)
 
     def text(self, set_id: str, path: str) -> str:
         """A file of a set."""
-        return self._run("dump", "--no-lock", set_id, path)
+        return self._run("dump", *_READING, set_id, path)
 
     def size(self, set_id: str) -> int:
         """Bytes of a set once it is restored."""
-        stats = json.loads(self._run("stats", "--json", "--mode", "restore-size", set_id))
+        stats = json.loads(
+            self._run("stats", *_READING, "--json", "--mode", "restore-size", set_id)
+        )
         return int(stats["total_size"])
 
     def restore(self, set_id: str, path: str, target: Path) -> None:
@@ -82,7 +88,7 @@ class Repository:
         Raises:
             BackupError: something in the repository is damaged or gone.
         """
-        self._run("restore", f"{set_id}:{path}", "--target", str(target), "--verify")
+        self._run("restore", *_READING, f"{set_id}:{path}", "--target", str(target), "--verify")
 
     def _exists(self) -> bool:
         """Whether it is there.
@@ -90,7 +96,7 @@ class Repository:
         Raises:
             BackupError: it cannot be reached, or has another password.
         """
-        code, said = self._try("cat", "config", "--no-lock")
+        code, said = self._try("cat", *_READING, "config")
         if code == _WRONG_PASSWORD:
             raise BackupError(
                 f"the repository {self.plan.repository} has another password than this stack: it"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import pulumi
 import typer
+from docker.errors import APIError, DockerException
 
 from cli.commands.backup import backup, backups
 from cli.commands.check import check
@@ -49,3 +50,6 @@ def main() -> None:
         app()
     except (pulumi.RunError, UserError) as error:
         sys.exit(str(error))
+    except DockerException as error:
+        said = error.explanation if isinstance(error, APIError) else None
+        sys.exit(f"Docker refuses: {said or error}")

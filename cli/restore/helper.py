@@ -13,6 +13,9 @@ from components.services.backup import FILES
 from components.services.backup import NAME as BACKUP
 from components.spec import APPS, SECRETS, START, stack_name
 
+NAME = "restore"
+"""As a service, beside those of the stack; one that was killed may have left it."""
+
 _TARGETS = "/targets"
 # To write into volumes of every user, and to leave what is there to whom it belonged.
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER"]
@@ -38,7 +41,7 @@ class Helper:
         return OneOff(
             client=self.stack.client,
             image=source.attrs["Image"],
-            name=stack_name(self.stack.slug, "restore"),
+            name=stack_name(self.stack.slug, NAME),
             archives={
                 folder.rpartition("/")[0]: b"".join(source.get_archive(folder)[0])
                 for folder in (START.rpartition("/")[0], FILES, SECRETS)
@@ -46,7 +49,7 @@ class Helper:
             mounts=list(self._mounts(source)),
             network=way_out if way_out in networks else "none",
             capabilities=_CAPABILITIES,
-            labels=container_labels(self.stack.slug, "restore"),
+            labels=container_labels(self.stack.slug, NAME),
             environment=source.attrs["Config"]["Env"],
         ).run(*command)
 

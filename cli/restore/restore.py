@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from docker.models.containers import Container
+
 from backup.plan import PLAN, Plan, plan_of
 from backup.restore import Phase
 from cli.restore.databases import Databases
+from cli.restore.helper import NAME as HELPER
 from cli.restore.helper import Helper
 from cli.running import RunningStack
 from components.services.backup import NAME as BACKUP
@@ -153,13 +156,13 @@ class Restore:
     def _stop(self) -> None:
         """Stop all services but PostgreSQL, whose databases take turns while it runs."""
         self.report("Stopping the services ...")
-        for service, container in self.stack.containers.items():
+        for service, container in self._containers.items():
             if service not in self._servers:
                 container.stop()
 
     def _start(self) -> None:
         self.report("Starting the services ...")
-        waiting = dict(self.stack.containers)
+        waiting = self._containers
         for container in waiting.values():
             container.start()
         deadline = time.monotonic() + _READY_SECONDS
@@ -171,6 +174,12 @@ class Restore:
             if waiting and time.monotonic() > deadline:
                 raise UserError(f"not ready within {_READY_SECONDS} s: {', '.join(waiting)}")
             time.sleep(0.5)
+
+    @property
+    def _containers(self) -> dict[str, Container]:
+        """Of the services alone."""
+        found = self.stack.containers.items()
+        return {service: container for service, container in found if service != HELPER}
 
     @cached_property
     def _plan(self) -> Plan:

@@ -36,7 +36,7 @@ from tests.e2e.money import Money
 from tests.e2e.project import Project, free_ports
 from tests.e2e.tenants import gamma
 from tests.e2e.valkey import password_of
-from tests.e2e.waiting import until_healthy
+from tests.e2e.waiting import until, until_healthy
 from tests.e2e.webui import Login, Session, admin
 from tests.pages import blocks
 from tests.providers.client import Providers
@@ -283,11 +283,15 @@ def test_a_restore_that_is_killed_loses_nothing(kept: Running, said: str) -> Non
     pytest.param(moment, marks=pytest.mark.all_only) for moment in (0.3, 1, 1.5, 2, 3)
 ])  # fmt: skip
 def test_a_backup_that_is_killed_is_made_by_the_next(kept: Running, moment: float) -> None:
-    process = kept.container("backup").attrs["State"]["Pid"]
+    until_healthy(kept, "backup")
+    before = kept.container("backup").attrs["State"]
+    process = before["Pid"]
+    assert process > 1
     with ThreadPoolExecutor(1) as pool:
         pool.submit(backup, kept, "make")
         time.sleep(moment)
         os.kill(process, signal.SIGKILL)
+    until(lambda: kept.container("backup").attrs["State"]["StartedAt"] != before["StartedAt"])
     until_healthy(kept, "backup")
     assert backup(kept, "make")[0] == 0
     assert backup(kept, "prove")[0] == 0
