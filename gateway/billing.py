@@ -30,8 +30,8 @@ _OF_THE_EVENT = {
 }
 
 
-# Of a service that only takes usage, and says nothing of its log.
-_NOT_TOLD = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+# A service that only takes usage may say anything else when it is asked for its log.
+_AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 _SILENT_SECONDS = 3600
 """After which such a service is asked again: it may be another version."""
@@ -84,6 +84,7 @@ class Billing:
         self._billing = settings.billed
         self._api_key = api_key
         self._session: aiohttp.ClientSession | None = None
+        self._has_told = False
         self._silent_until = 0.0
 
     @property
@@ -152,15 +153,14 @@ class Billing:
         if self._billing.contract == 1 or monotonic() < self._silent_until:
             return None
         question = [("request_id", each) for each in request_ids]
-        status, answer = await self._ask(
-            "GET", self._billing.log_path, LOG_SECONDS, params=question
-        )
-        if status in _NOT_TOLD:
+        status, text = await self._send("GET", self._billing.log_path, LOG_SECONDS, params=question)
+        state = _log_state(text) if status == HTTPStatus.OK else None
+        if state is None and (status in _AWAY or self._has_told):
+            raise BillingAwayError(f"it does not tell of its log ({status})")
+        self._has_told = state is not None
+        if state is None:
             self._silent_until = monotonic() + _SILENT_SECONDS
-            return None
-        if status != HTTPStatus.OK:
-            raise _no_answer(status, answer)
-        return _log_state(answer)
+        return state
 
     def _in_our_currency(self, budget: Budget) -> Budget:
         ours = self._billing.currency
@@ -191,9 +191,15 @@ class Billing:
         return await self._post(self._billing.log_path, body, LOG_SECONDS)
 
     async def _post(self, path: str, body: Any, seconds: float) -> tuple[int, Any]:
-        return await self._ask("POST", path, seconds, json=body)
+        status, text = await self._send("POST", path, seconds, json=body)
+        try:
+            return status, json.loads(text, parse_float=Decimal)
+        except ValueError:
+            raise BillingAwayError("its answer is not JSON") from None
 
-    async def _ask(self, method: str, path: str, seconds: float, **options: Any) -> tuple[int, Any]:
+    async def _send(
+        self, method: str, path: str, seconds: float, **options: Any
+    ) -> tuple[int, str]:
         self._session = self._session or aiohttp.ClientSession()
         try:
             async with self._session.request(
@@ -204,12 +210,9 @@ class Billing:
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,
             ) as response:
-                text = await response.text()
-                return response.status, json.loads(text, parse_float=Decimal)
+                return response.status, await response.text(errors="replace")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BillingAwayError(f"{type(error).__name__}: {error}") from None
-        except ValueError:
-            raise BillingAwayError("its answer is not JSON") from None
 
 
 def _no_answer(status: int, answer: Any) -> BillingAwayError:
@@ -243,9 +246,12 @@ def _refused(answer: Any) -> set[str]:
         raise BillingAwayError("its answer is not understood") from None
 
 
-def _log_state(answer: Any) -> LogState:
+def _log_state(text: str) -> LogState | None:
+    """The state of a log; None if this is something else."""
     try:
+        answer = json.loads(text)
         safe = answer.get("safe_seconds")
-        return LogState(bool(answer["logged"]), None if safe is None else float(safe))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BillingAwayError(f"its answer is not understood: {error!r}") from None
+        logged = {True: True, False: False}[answer["logged"]]
+        return LogState(logged, None if safe is None else float(safe))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None

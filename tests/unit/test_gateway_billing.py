@@ -4,7 +4,9 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar, Literal, TypeVar
 
 import pytest
 
@@ -169,18 +171,64 @@ def test_a_service_that_does_not_tell_of_its_log_is_asked_once(api: client.Billi
 
 
 @pytest.mark.parametrize(("answer", "expected"), [
-    ({"logged": True}, LogState(True, None)),
-    ({"logged": False, "safe_seconds": None}, LogState(False, None)),
-    ({"logged": True, "safe_seconds": 3.5, "more": 1}, LogState(True, 3.5)),
+    ('{"logged": true}', LogState(True, None)),
+    ('{"logged": false, "safe_seconds": null}', LogState(False, None)),
+    ('{"logged": true, "safe_seconds": 3.5, "more": 1}', LogState(True, 3.5)),
+    *((text, None) for text in (
+        "", "fine", "<html>", "{}", "[]", "null", '{"logged": "yes"}',
+        '{"logged": true, "safe_seconds": "long"}',
+    )),
 ])  # fmt: skip
-def test_the_state_of_a_log(answer: Any, expected: LogState) -> None:
+def test_the_state_of_a_log(answer: str, expected: LogState | None) -> None:
     assert _log_state(answer) == expected
 
 
-@pytest.mark.parametrize("answer", [{}, [], None, "fine", {"logged": True, "safe_seconds": "long"}])
-def test_what_is_no_state_of_a_log(answer: Any) -> None:
-    with pytest.raises(BillingAwayError):
-        _log_state(answer)
+class Answering(BaseHTTPRequestHandler):
+    """Answers `GET` with the next of what it is told, a status and a body."""
+
+    answers: ClassVar[list[tuple[int, str]]]
+
+    def do_GET(self) -> None:
+        status, text = self.answers.pop(0)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+TOLD = (200, '{"logged": true}')
+
+
+@pytest.mark.parametrize(("answers", "expected"), [
+    # Whatever a service says that does not know the question, usage is delivered to it.
+    *(([answer], [None]) for answer in (
+        (405, "<html>"), (404, "{}"), (400, "no"), (200, "<html>"), (500, ""), (403, "{}"),
+    )),
+    ([(503, "")], ["away"]),
+    ([TOLD, (500, "")], [LogState(True, None), "away"]),
+    ([TOLD, (200, "{}"), TOLD], [LogState(True, None), "away", LogState(True, None)]),
+])  # fmt: skip
+def test_a_service_may_say_anything_of_its_log(
+    answers: list[tuple[int, str]], expected: list[object]
+) -> None:
+    class Here(Answering):
+        pass
+
+    Here.answers = list(answers)
+
+    async def ask(billing: Billing) -> list[object]:
+        found: list[object] = []
+        for _ in answers:
+            try:
+                found.append(await billing.log_state(["one"]))
+            except BillingAwayError:
+                found.append("away")
+        return found
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Here) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert asked(gateway_settings(url, contract=2), ask) == expected
+        server.shutdown()
 
 
 # --- Versions of the contract
