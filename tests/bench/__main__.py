@@ -21,6 +21,7 @@ from docker import DockerClient
 from cli.deployers.deployer import Deployer
 from cli.deployers.pulumi import PulumiDeployer
 from components.labels import TENANT
+from tests.bench.backups import backups
 from tests.bench.core import core
 from tests.bench.guard import guard
 from tests.bench.logins import logins
@@ -52,6 +53,7 @@ def main() -> None:
         rows.append(memory_at_rest(client))
         rows.append(no_op_preview(pulumi, Path(folder, "empty")))
         remove(client, pulumi, project)
+        rows.extend(backups(client, project, "compose"))
         rows.append(outbox(client))
         rows.extend(core(Path(folder, "core")))
         rows.append(logins(Path(folder, "logins")))
