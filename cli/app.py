@@ -16,13 +16,14 @@ from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.import_ import import_
 from cli.commands.recover import recover_
+from cli.commands.reset_admin import reset_admin
 from cli.commands.restore import restore
 from schema.errors import UserError
 
 app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (demo, clean, check, doctor, export, backup, backups, restore):
+for command in (demo, clean, check, doctor, export, backup, backups, restore, reset_admin):
     app.command()(command)
 app.command(name="import")(import_)
 app.command(name="recover")(recover_)

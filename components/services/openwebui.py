@@ -29,8 +29,10 @@ from tenants.model import Tenant
 PORT = 8080
 _USER = 1000  # the image has no user of its own
 _DATA = "/app/backend/data"
-_FILES = "/etc/cloudfreedom"
-_CONFIG = f"{_FILES}/chat.json"
+FILES = "/etc/cloudfreedom"
+"""Folder of the code in the container."""
+
+_CONFIG = f"{FILES}/chat.json"
 _READY = f"http://127.0.0.1:{PORT}/ready"
 _REDIS_DATABASE = 1
 
@@ -91,7 +93,7 @@ def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
         image=image,
         user=_USER,
         command=[
-            *("python3", "-m", "uvicorn", "--app-dir", _FILES, "chat.app:app"),
+            *("python3", "-m", "uvicorn", "--app-dir", FILES, "chat.app:app"),
             *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
             # The other loop connects behind the back of `chat/outbound.py`.
             *("--loop", "asyncio"),
@@ -104,7 +106,7 @@ def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
         secret_env=_secret_env(tenant),
         files={
             _CONFIG: json.dumps(chat_config(tenant), indent=2),
-            **program_files(*("asgi/*.py", "chat/*.css", "chat/*.py", "chat/*.txt"), folder=_FILES),
+            **program_files(*("asgi/*.py", "chat/*.css", "chat/*.py", "chat/*.txt"), folder=FILES),
         },
         storage=Storage(path=_DATA, chown=True),
         backup=Backup(kind="files"),

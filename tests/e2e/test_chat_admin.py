@@ -10,6 +10,9 @@ import pytest
 from docker import DockerClient
 
 from chat import routes
+from cli.environment import docker_address
+from cli.running import RunningStack
+from components.services.openwebui import FILES
 from images.catalog import load_catalog
 from tests.e2e.conftest import Running
 from tests.e2e.waiting import until, until_healthy
@@ -248,3 +251,31 @@ def test_an_answer_carries_headers_and_the_log_no_code(beta_tenant: Running) -> 
     logged = beta_tenant.log("openwebui", tail=50)
     assert "code=***&state=***" in logged
     assert "s3cret" not in logged
+
+
+# --- No admin is left who can log in
+
+
+def reset(tenant: Running) -> None:
+    """As `cloudfreedom reset-admin` does for a tenant of this project."""
+    stack = RunningStack(docker_address(), tenant.slug)
+    command = ["env", f"PYTHONPATH={FILES}", "python3", "-m", "chat.first_admin"]
+    assert stack.run_as_process(stack.existing("openwebui"), command) == 0
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_first_admin_is_let_in_again(beta_tenant: Running) -> None:
+    first, other = admin(beta_tenant), Login.new("Other Admin")
+    session = Session.sign_in(beta_tenant, first)
+    session.add(other, role="admin")
+    session.change_password(first.password, "something else")
+    reset(beta_tenant)
+    assert not session.valid
+    again = Session.sign_in(beta_tenant, first)
+    assert again.who().json()["role"] == "admin"
+
+    for table in ('"user"', "auth"):  # the page lets nobody do this, and a script may
+        gone = f"DELETE FROM {table} WHERE email = '{first.email}'"
+        assert beta_tenant.run("postgres", "psql", "-d", "openwebui", "-c", gone)[0] == 0
+    reset(beta_tenant)
+    assert Session.sign_in(beta_tenant, first).who().json()["role"] == "admin"

@@ -48,9 +48,17 @@ class Session:
     @classmethod
     def new(cls, running: Running, login: Login) -> Self:
         """Sign in with a login that the admin makes first."""
-        body = {**vars(login), "role": "user"}
-        cls.sign_in(running, admin(running))._post("/api/v1/auths/add", body)
+        cls.sign_in(running, admin(running)).add(login, role="user")
         return cls.sign_in(running, login)
+
+    def add(self, login: Login, *, role: str) -> None:
+        """Make an account, as an admin may."""
+        self._post("/api/v1/auths/add", {**vars(login), "role": role})
+
+    def change_password(self, old: str, new: str) -> None:
+        """Change one's own."""
+        body = {"password": old, "new_password": new}
+        self._post("/api/v1/auths/update/password", body)
 
     def who(self) -> httpx.Response:
         """What the chat says about the session: it refuses one that is over."""
