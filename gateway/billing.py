@@ -160,6 +160,8 @@ class Billing:
         self._has_told = state is not None
         if state is None:
             self._silent_until = monotonic() + _SILENT_SECONDS
+        elif not request_ids:
+            return replace(state, logged=True)
         return state
 
     def _in_our_currency(self, budget: Budget) -> Budget:

@@ -35,7 +35,6 @@ PROBES = 20
 CLOCK_SECONDS = 60.0
 """More than the time between the end of a delivery here, and of its transaction there."""
 
-
 log = logging.getLogger("gateway.outbox_worker")
 
 
@@ -118,6 +117,7 @@ async def check_log(ledger: Ledger, billing: Billing) -> LogState | None:
         while moved := await ledger.resend(last[0]):
             number += moved
         log.error("the Billing API came back from a backup: %d events are sent again", number)
+        await asyncio.sleep(IDLE_SECONDS)  # one that never has them is not asked without a pause
     elif state and state.safe_seconds is not None:
         await ledger.forget_kept(state.safe_seconds + CLOCK_SECONDS)
     return state

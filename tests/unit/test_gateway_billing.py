@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -183,6 +184,15 @@ def test_the_state_of_a_log(answer: str, expected: LogState | None) -> None:
     assert _log_state(answer) == expected
 
 
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a service."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 class Answering(BaseHTTPRequestHandler):
     """Answers `GET` with the next of what it is told, a status and a body."""
 
@@ -196,6 +206,17 @@ class Answering(BaseHTTPRequestHandler):
 
 
 TOLD = (200, '{"logged": true}')
+
+
+def test_nothing_is_lost_of_nothing() -> None:
+    """However a service answers: else it would be asked for ever."""
+
+    class Here(Answering):
+        answers: ClassVar = [(200, '{"logged": false}')]
+
+    with serving(Here) as url:
+        of = gateway_settings(url, contract=2)
+        assert asked(of, lambda billing: billing.log_state([])) == LogState(True, None)
 
 
 @pytest.mark.parametrize(("answers", "expected"), [
@@ -224,11 +245,8 @@ def test_a_service_may_say_anything_of_its_log(
                 found.append("away")
         return found
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Here) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Here) as url:
         assert asked(gateway_settings(url, contract=2), ask) == expected
-        server.shutdown()
 
 
 # --- Versions of the contract
