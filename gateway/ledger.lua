@@ -217,12 +217,12 @@ end
 -- ARGV: stream, 1 if they are kept until the Billing API's backups have them, then place, user and
 -- nanos of each event that the Billing API has. Replies how many had to go that were kept.
 local function delivered(_, args)
-  local number = 0
+  local keep, number = args[2] == '1', 0
   for index = 3, #args, 3 do
-    local found = redis.call('XRANGE', args[1], args[index], args[index])
+    local found = keep and redis.call('XRANGE', args[1], args[index], args[index])
     if redis.call('XDEL', args[1], args[index]) == 1 then
       redis.call('HINCRBY', budget_key(args[index + 1]), 'delivered', args[index + 2])
-      if args[2] == '1' then
+      if keep then
         redis.call('XADD', KEPT, '*', unpack(found[1][2]))
       end
       number = number + 1

@@ -342,8 +342,7 @@ class Ledger:
 
     async def waiting(self, stream: str, most: int) -> list[OutboxEntry]:
         """The oldest events of a stream."""
-        entries: Any = await self.redis.xrange(stream, count=most)
-        return [OutboxEntry(place, _event(fields)) for place, fields in entries]
+        return _entries(await self.redis.xrange(stream, count=most))
 
     async def wait_for_event(self, seconds: float) -> None:
         """Until an event comes, or the time is over."""
@@ -371,8 +370,7 @@ class Ledger:
 
     async def last_kept(self, most: int) -> list[OutboxEntry]:
         """The kept events that were delivered last, the last one first."""
-        entries: Any = await self.redis.xrevrange(KEPT, count=most)
-        return [OutboxEntry(place, _event(fields)) for place, fields in entries]
+        return _entries(await self.redis.xrevrange(KEPT, count=most))
 
     async def resend(self, last: OutboxEntry, most: int = 100) -> int:
         """Let kept events up to this one, the oldest first, wait for delivery again: how many."""
@@ -433,6 +431,10 @@ class Ledger:
             for function, *args in calls:
                 pipeline.fcall(str(function), 0, *args)
             return list(await pipeline.execute())
+
+
+def _entries(found: Any) -> list[OutboxEntry]:
+    return [OutboxEntry(place, _event(fields)) for place, fields in found]
 
 
 def _event(fields: dict[str, str]) -> Event:
