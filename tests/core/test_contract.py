@@ -55,7 +55,7 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:  # noqa: ARG0
 
 
 @contract.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_tenants_are_answered_as_the_contract_says(
     case: schemathesis.Case[Any], process: AppProcess
 ) -> None:
@@ -67,7 +67,7 @@ def test_tenants_are_answered_as_the_contract_says(
 
 
 @provisioning.parametrize()
-@settings(max_examples=EXAMPLES // 10, deadline=None)
+@settings(max_examples=EXAMPLES // 10)
 def test_the_operator_is_answered_as_described(
     case: schemathesis.Case[Any], process: AppProcess
 ) -> None:

@@ -623,8 +623,6 @@ def test_garbage_is_refused_or_paid(money: Money, program: Payer) -> None:
 
     @settings(
         max_examples=150,
-        deadline=None,
-        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

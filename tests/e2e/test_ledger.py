@@ -59,9 +59,7 @@ USERS = (ANN, "zoë 😀@example.com", "api@acme")
 
 T = TypeVar("T")
 Ask = tuple[int, int]  # the most, and how many percent of it are the min_cost
-SETTINGS = settings(
-    deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
+SETTINGS = settings(max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)
@@ -602,7 +600,7 @@ def test_nothing_that_happens_loses_or_makes_money(server: Valkey) -> None:
         valkey = server
 
     run_state_machine_as_test(
-        BooksHere, settings=settings(SETTINGS, max_examples=200, derandomize=True, database=None)
+        BooksHere, settings=settings(SETTINGS, max_examples=200, database=None)
     )
 
 

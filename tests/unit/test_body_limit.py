@@ -12,7 +12,7 @@ from contextlib import closing
 import httpx
 import pytest
 import uvicorn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi.body_limit import BodyLimit, BodyMemory, Message, Receive, Scope, Send, memory_of
@@ -65,7 +65,6 @@ class Request:
         return self.sent[0]["status"], b"".join(each["body"] for each in self.sent[1:])
 
 
-@settings(deadline=None)
 @given(st.lists(SIZES, min_size=1, max_size=5))
 def test_a_chunked_body_is_whole_or_refused(sizes: list[int]) -> None:
     chunks = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
@@ -77,7 +76,6 @@ def test_a_chunked_body_is_whole_or_refused(sizes: list[int]) -> None:
         assert b"larger than" in body
 
 
-@settings(deadline=None)
 @given(SIZES)
 def test_a_declared_size_is_refused_unread(size: int) -> None:
     request = Request([b"x" * size], [(b"content-length", str(size).encode())])
@@ -86,7 +84,6 @@ def test_a_declared_size_is_refused_unread(size: int) -> None:
     assert request.read_before_answer == (size if size <= LIMIT else 0)
 
 
-@settings(deadline=None)
 @given(st.integers(0, LIMIT), st.integers(LIMIT + 1, 3 * LIMIT))
 def test_a_declared_size_that_lies_changes_nothing(declared: int, size: int) -> None:
     chunks = [b"x" * (size // 2), b"x" * (size - size // 2)]
