@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from backup import listing, metrics, proof, restore, schedule, sets
+from backup import adoption, listing, metrics, proof, restore, schedule, sets
 from backup.errors import BackupError
 from backup.plan import Plan, load_plan
 from backup.restic import show
@@ -23,8 +23,8 @@ def _prove(plan: Plan, *set_id: str) -> None:
     show(f"The set {proof.prove(plan, *set_id)} is proven")
 
 
-def _fetch(plan: Plan, set_id: str) -> None:
-    print(json.dumps(restore.fetch(plan, set_id)))
+def _fetch(plan: Plan, set_id: str, *services: str) -> None:
+    print(json.dumps(restore.fetch(plan, set_id, services)))
 
 
 _COMMANDS: Mapping[str, Callable[..., int | None]] = {
@@ -32,11 +32,14 @@ _COMMANDS: Mapping[str, Callable[..., int | None]] = {
     "alive": lambda _: int(not schedule.is_alive()),
     "make": _make,
     "prove": _prove,
+    "proven": proof.record,
+    "erase": sets.erase,
     "list": lambda plan, *options: listing.show_sets(plan, as_json="--json" in options),
     "state": lambda plan: print(json.dumps(listing.current_state(plan))),
     "phase": lambda _: print(restore.phase()),
     "stack": lambda plan, set_id: print(json.dumps(restore.stack(plan, set_id))),
     "fetch": _fetch,
+    "adopt": lambda _, database: print(json.dumps(adoption.fetch(database))),
     "take": lambda _, *services: restore.take(services),
     "finish": lambda _, *services: restore.finish(services),
     "give-back": lambda _, *services: restore.give_back(services),

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,7 +39,8 @@ def dump(source: Source, folder: Path) -> dict[str, Sums]:
     Returns:
         The sums of the tables, by database.
     """
-    return {name: _dump(name, folder / name) for name in source.databases}
+    environment = _environment()
+    return {name: dump_one(name, folder / name, environment) for name in source.databases}
 
 
 def sums(printed: str) -> Sums:
@@ -64,12 +65,28 @@ def _rows(found: dict[str, Sums], database: str, table: str) -> str:
     return found.get(database, {}).get(table, ["no"])[0]
 
 
-def _dump(database: str, folder: Path) -> Sums:
-    environment = _environment()
+def dump_one(
+    database: str, folder: Path, environment: Mapping[str, str], leave_out: Collection[str] = ()
+) -> Sums:
+    """Write a dump of one database into a folder.
+
+    Args:
+        database: its name.
+        folder: is made.
+        environment: says where PostgreSQL is, and who asks.
+        leave_out: tables and views, as `regclass` names them.
+
+    Returns:
+        Its sums.
+
+    Raises:
+        BackupError: with what PostgreSQL's tools say.
+    """
     with _snapshot(database, environment) as snapshot:
         # Uncompressed: only so does the repository recognize what it has already.
         command = [
             *("pg_dump", "--format=directory", "--jobs=2", "--compress=none"),
+            *(f"--exclude-table={name}" for name in leave_out),
             *(f"--snapshot={snapshot}", f"--file={folder}", database),
         ]
         with subprocess.Popen(
@@ -84,7 +101,7 @@ def _dump(database: str, folder: Path) -> Sums:
             _, said = dumping.communicate()
         if dumping.returncode:
             raise BackupError(failure(command, said))
-    return tables
+    return {table: found for table, found in tables.items() if table not in leave_out}
 
 
 def _at(snapshot: str) -> str:
@@ -93,7 +110,7 @@ def _at(snapshot: str) -> str:
 
 
 @contextmanager
-def _snapshot(database: str, environment: dict[str, str]) -> Iterator[str]:
+def _snapshot(database: str, environment: Mapping[str, str]) -> Iterator[str]:
     """A state of a database that stays as it is, by PostgreSQL's name for it."""
     command = [*PSQL, database]
     with subprocess.Popen(

@@ -17,15 +17,19 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 def dump(volume: Path, folder: Path, exclude: Sequence[str] = ()) -> dict[str, int]:
     """Copy each database of SQLite below a volume into a folder, and count all files."""
-    count = size = 0
     folder.mkdir()
     for path in _walk(volume, exclude):
         if is_sqlite(path):
             copy = folder / path.relative_to(volume)
             copy.parent.mkdir(parents=True, exist_ok=True)
             _copy(path, copy)
-        count, size = count + 1, size + path.stat().st_size
-    return {"files": count, "bytes": size}
+    return measure(volume, exclude)
+
+
+def measure(volume: Path, exclude: Sequence[str] = ()) -> dict[str, int]:
+    """Number of all files of a volume, and their bytes."""
+    sizes = [path.stat().st_size for path in _walk(volume, exclude)]
+    return {"files": len(sizes), "bytes": sum(sizes)}
 
 
 def excluded(volume: Path, exclude: Sequence[str] = ()) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,31 @@ def prove(plan: Plan, set_id: str = "latest") -> str:
     with locked():
         status.change(proof_tried=status.now())
         try:
-            known = [str(each["short_id"]) for each in Repository(plan).sets()]
-            found = _prove(plan, set_id, known)
+            found = _prove(plan, set_id)
         except (BackupError, OSError) as error:
             status.change(proof_failure=str(error))
             raise
         finally:
             shutil.rmtree(_PROOF, ignore_errors=True)
-        proven = status.load_status().proven | {found: status.now()}
-        proven = {each: when for each, when in proven.items() if each in known}
-        status.change(proof_failure="", proven=proven)
+        record(plan, found)
     return found
 
 
-def _prove(plan: Plan, set_id: str, known: Sequence[str]) -> str:
+def record(plan: Plan, set_id: str) -> None:
+    """Write down that a set is proven; sets that are gone are forgotten.
+
+    Raises:
+        BackupError: the repository cannot be read.
+    """
+    known = [str(each["short_id"]) for each in Repository(plan).sets()]
+    proven = status.load_status().proven | {set_id: status.now()}
+    proven = {each: when for each, when in proven.items() if each in known}
+    status.change(proof_failure="", proven=proven)
+
+
+def _prove(plan: Plan, set_id: str) -> str:
     repository = Repository(plan)
+    known = [str(each["short_id"]) for each in repository.sets()]
     if not known:
         raise BackupError("there is no set yet")
     chosen = known[-1] if set_id == "latest" else set_id

@@ -71,6 +71,16 @@ class Repository:
         chosen = ("--tag", TAG, "--group-by", "")
         self._run("forget", "--prune", "--retry-lock=1m", *chosen, *keep)
 
+    def erase(self) -> None:
+        """Delete all sets.
+
+        Raises:
+            BackupError: see `_exists`.
+        """
+        if self._exists():
+            chosen = ("--tag", TAG, "--group-by", "")
+            self._run("forget", "--prune", "--unsafe-allow-remove-all", "--retry-lock=1m", *chosen)
+
     def text(self, set_id: str, path: str) -> str:
         """A file of a set."""
         return self._run("dump", *_READING, set_id, path)

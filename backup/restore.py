@@ -34,8 +34,13 @@ class Phase(StrEnum):
     DONE = "done"  # the data from before are kept
 
 
-def fetch(plan: Plan, set_id: str) -> dict[str, Any]:
+def fetch(plan: Plan, set_id: str, services: Sequence[str]) -> dict[str, Any]:
     """Write a set beside the living data; what it says of itself, and its ID.
+
+    Args:
+        plan: of the stack whose set it is.
+        set_id: of the set, or `latest`.
+        services: whose data are written, of those that the set has.
 
     Raises:
         BackupError: there is no such set, it is damaged, or there is no room.
@@ -43,21 +48,33 @@ def fetch(plan: Plan, set_id: str) -> dict[str, Any]:
     repository = Repository(plan)
     chosen = _chosen(repository, set_id)
     manifest: dict[str, Any] = json.loads(repository.text(chosen, str(SET / MANIFEST)))
-    _check_room(repository.size(chosen))
-    _write_phase(Phase.FETCHING)
+    begin(repository.size(chosen))
     for source in manifest["sources"]:
         service, kind = source["service"], source["kind"]
+        if service not in services:
+            continue
         target = incoming(service)
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
         if kind == "files":
             repository.restore(chosen, str(SOURCES / service), target)
         repository.restore(chosen, str(SET / service), target)
         if kind == "keys":
             keys.place(target)
-        _hand_over(service, target, kind)
+        hand_over(service, keep_owners=kind == "files")
         show(f"{service}: {kind} are beside the living ones")
     return manifest | {"id": chosen}
+
+
+def begin(size: int) -> None:
+    """Write down that data are written beside the living ones.
+
+    Args:
+        size: of them, in bytes.
+
+    Raises:
+        BackupError: there is no room.
+    """
+    _check_room(size)
+    _write_phase(Phase.FETCHING)
 
 
 def stack(plan: Plan, set_id: str) -> dict[str, Any]:
@@ -80,8 +97,8 @@ def take(services: Sequence[str]) -> None:
         kept.mkdir(parents=True)
         _move(TARGETS / service, kept)
         taken.touch()
-        _move(incoming(service), TARGETS / service)
-        incoming(service).rmdir()
+        _move(_incoming(service), TARGETS / service)
+        _incoming(service).rmdir()
 
 
 def give_back(services: Sequence[str]) -> None:
@@ -111,7 +128,7 @@ def finish(services: Sequence[str]) -> None:
     """Write down that the restored data are the living ones now; dumps are not needed any more."""
     _write_phase(Phase.DONE)
     for service in services:
-        shutil.rmtree(incoming(service), ignore_errors=True)
+        shutil.rmtree(_incoming(service), ignore_errors=True)
 
 
 def phase() -> Phase:
@@ -121,8 +138,11 @@ def phase() -> Phase:
 
 
 def incoming(service: str) -> Path:
-    """The folder that a set is written to."""
-    return _ours(service) / "incoming"
+    """The folder that data are written to, which is empty."""
+    folder = _incoming(service)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _write_phase(phase: Phase) -> None:
@@ -134,6 +154,10 @@ def _write_phase(phase: Phase) -> None:
 def _phase_file() -> Path:
     """It lies with the data that it is about: what is lost with them is not missed."""
     return min(TARGETS.iterdir()) / files.OURS / _PHASE
+
+
+def _incoming(service: str) -> Path:
+    return _ours(service) / "incoming"
 
 
 def _ours(service: str) -> Path:
@@ -163,13 +187,18 @@ def _check_room(size: int) -> None:
             )
 
 
-def _hand_over(service: str, folder: Path, kind: str) -> None:
-    """Give what was made here to whom the volume belongs to."""
-    owner = (TARGETS / service).stat()
+def hand_over(service: str, *, keep_owners: bool) -> None:
+    """Give data that were written to whom the volume belongs to.
+
+    Args:
+        service: whose data they are.
+        keep_owners: files that are of somebody who is neither root nor we stay theirs.
+    """
+    folder, owner = _incoming(service), (TARGETS / service).stat()
     os.chown(folder.parent, owner.st_uid, owner.st_gid)
     for path in [folder, *folder.rglob("*")]:
         # restic knows whom a file belonged to; a copy of a database belonged to us.
-        if kind != "files" or path.lstat().st_uid in (0, os.getuid()) or path == folder:
+        if not keep_owners or path.lstat().st_uid in (0, os.getuid()) or path == folder:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 

@@ -43,6 +43,21 @@ def make(plan: Plan) -> str:
     return set_id[:8]
 
 
+def erase(plan: Plan) -> None:
+    """Delete all sets.
+
+    Raises:
+        BackupError: the repository lets nothing be deleted, or cannot be reached.
+    """
+    if plan.append_only:
+        raise BackupError(
+            f"the repository {plan.repository} lets nothing be deleted: delete its sets from a"
+            " machine that may, and leave them here by `--keep-backups`"
+        )
+    with locked():
+        Repository(plan).erase()
+
+
 @contextmanager
 def locked() -> Iterator[None]:
     """Alone: dumps and proofs share one folder."""

@@ -6,7 +6,7 @@ import typer
 
 from cli.environment import ROOT
 from cli.running import running_stack
-from components.services.openwebui import FILES
+from components.services.openwebui import chat_command
 from components.stack_config import docker_hosts
 from schema.errors import UserError
 from tenants.loader import load
@@ -27,6 +27,6 @@ def reset_admin(
             " admin; for an account of the chat's own set `login.passwords: true` and `up` first"
         )
     running = running_stack(stack)
-    command = ["env", f"PYTHONPATH={FILES}", "python3", "-m", "chat.first_admin"]
+    command = chat_command("chat.first_admin")
     if code := running.run_as_process(running.existing("openwebui"), command):
         raise typer.Exit(code)

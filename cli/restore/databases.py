@@ -16,7 +16,7 @@ _INCOMING, _KEPT, _DROPPED = "incoming", "kept", "dropped"
 _RECONCILE = "/etc/cloudfreedom/postgres/reconcile.sql"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Databases:
     """The databases of one PostgreSQL.
 
@@ -24,11 +24,25 @@ class Databases:
         stack: that it belongs to.
         service: its name.
         on_restore: statements for restored databases, by name.
+        foreign: dumps name roles that are not here.
     """
 
     stack: RunningStack
     service: str
     on_restore: Mapping[str, str]
+    foreign: bool
+
+    def check(self, names: Sequence[str]) -> None:
+        """See that there are databases whose place the restored ones can take.
+
+        Raises:
+            UserError: one is not there.
+        """
+        if missing := sorted({*names} - {*self._names()}):
+            raise UserError(
+                f"{self.stack.slug} has no database {', '.join(missing)}, which the set has: let"
+                " the file ask for it first, or use one that was made from the file of the set"
+            )
 
     def load(self, name: str, wanted: Mapping[str, Any]) -> None:
         """Make a database of what was fetched, beside the living one.
@@ -44,7 +58,10 @@ class Databases:
         self._sql(f'DROP DATABASE IF EXISTS "{beside}" WITH (FORCE)')
         self._sql(f'CREATE DATABASE "{beside}" OWNER "{name}"')
         dump = f"{self._volume}/{OURS}/incoming/{name}"
-        self._execute("pg_restore", "--jobs=2", "--exit-on-error", f"--dbname={beside}", dump)
+        owner = ["--no-owner", "--no-privileges", f"--role={name}"] if self.foreign else []
+        self._execute(
+            *("pg_restore", "--jobs=2", "--exit-on-error", *owner, f"--dbname={beside}", dump)
+        )
         found = {name: sums(self._sql(SUMS, database=beside))}
         if problems := differences({name: dict(wanted)}, found):
             raise UserError("\n".join(problems))

@@ -1,6 +1,8 @@
 """A container that runs one command of `backup/` and is gone."""
 
+import io
 import sys
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,8 +12,35 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
+from components.services.backup import FILES
+from components.services.backup import NAME as BACKUP
 from components.spec import START
+from images.build import build_missing
+from images.catalog import ImageSource, load_catalog
 from schema.errors import UserError
+
+ENVIRONMENT = (f"PYTHONPATH={FILES}", "PYTHONDONTWRITEBYTECODE=1")
+"""Settings of a container that has the program and nothing of a stack."""
+
+
+def backup_image(client: DockerClient, images: ImageSource) -> str:
+    """The backup's image, which is built if it is missing."""
+    catalog = load_catalog(images)
+    image = catalog.running[BACKUP]
+    build_missing(client, catalog.model_copy(update={"running": {BACKUP: image}}), print)
+    return image.reference
+
+
+def archive(files: Mapping[str, str]) -> bytes:
+    """A tar of texts by their path, which only their owner reads."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            data = text.encode()
+            entry.size, entry.mode = len(data), 0o400
+            tar.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +53,7 @@ class OneOff:
         name: of the container.
         archives: tar files by the folder that they are unpacked in: program, plan, secrets.
         mounts: volumes and folders.
-        network: by name; `none` is no network.
+        network: by name; `none` is no network, `container:ID` that of another container.
         capabilities: all that it has of root's.
         labels: of the container.
         environment: plain settings.
@@ -78,7 +107,7 @@ class OneOff:
             cap_drop=["ALL"],
             cap_add=list(self.capabilities),
             security_opt=["no-new-privileges:true"],
-            network=self.network,
+            network_mode=self.network,
             mounts=list(self.mounts),
             tmpfs={"/tmp": "size=512m,mode=1777"},  # noqa: S108 - of the container
         )

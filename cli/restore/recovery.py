@@ -1,8 +1,6 @@
 """A stack from nothing: its files, secrets and keys out of a repository and its password."""
 
-import io
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,17 +12,15 @@ from docker.types import Mount
 
 from backup.plan import Plan
 from cli.given_keys import variable
-from cli.restore.one_off import OneOff
+from cli.restore.one_off import ENVIRONMENT, OneOff, archive, backup_image
 from cli.yaml_io import project_name, write_yaml
 from components.compose.secret_file import SecretFile
 from components.docker.connection import shared
 from components.docker.preflight import survey
 from components.services.backup import FILES, program
-from components.services.backup import NAME as BACKUP
 from components.spec import SECRETS, START, script, stack_name
 from core.deployment.stack_config import PROJECT as CORE_PROJECT
-from images.build import build_missing
-from images.catalog import ImageSource, load_catalog
+from images.catalog import ImageSource
 from schema.errors import UserError
 from schema.private_file import write_private
 
@@ -126,21 +122,18 @@ def _said(value: str) -> Any:
 
 def _read(place: Place, set_id: str, client: DockerClient, images: ImageSource) -> str:
     """All that the data of a set cannot be read without, as JSON."""
-    catalog = load_catalog(images)
-    image = catalog.running[BACKUP]
-    build_missing(client, catalog.model_copy(update={"running": {BACKUP: image}}), print)
     mounts, repository = [], place.repository
     if repository.startswith("/"):
         mounts = [Mount(_REPOSITORY, repository, type="bind", read_only=True)]
         repository = _REPOSITORY
     return OneOff(
         client=client,
-        image=image.reference,
+        image=backup_image(client, images),
         name="cloudfreedom-recover",
         archives={"/": archive_for(reading(repository), place)},
         mounts=mounts,
         network="none" if mounts else "bridge",
-        environment=[f"PYTHONPATH={FILES}", "PYTHONDONTWRITEBYTECODE=1"],
+        environment=ENVIRONMENT,
         capabilities=["DAC_READ_SEARCH"],
     ).run("stack", set_id)
 
@@ -154,7 +147,7 @@ def archive_for(plan: Plan, place: Place, **secrets: str) -> bytes:
         secrets: more of them, by name.
     """
     others = {name: key for name, key in place.credentials.items() if name != _SSH_KEY}
-    return _archive(
+    return archive(
         {
             START: script("start.sh"),
             **program(),
@@ -182,14 +175,3 @@ def reading(repository: str) -> Plan:
         upload_kib=0,
         sources=[],
     )
-
-
-def _archive(files: Mapping[str, str]) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        for path, text in files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
-            data = text.encode()
-            entry.size, entry.mode = len(data), 0o400
-            tar.addfile(entry, io.BytesIO(data))
-    return content.getvalue()

@@ -29,10 +29,17 @@ from tenants.model import Tenant
 PORT = 8080
 _USER = 1000  # the image has no user of its own
 _DATA = "/app/backend/data"
-FILES = "/etc/cloudfreedom"
-"""Folder of the code in the container."""
+_FILES = "/etc/cloudfreedom"
 
-_CONFIG = f"{FILES}/chat.json"
+OF_A_COPY = {
+    "CLOUDFREEDOM_COPY": "true",
+    # The provider of logins is out of reach.
+    "ENABLE_LOGIN_FORM": "true",
+    "ENABLE_PASSWORD_AUTH": "true",
+}
+"""Settings of a scratch copy of a chat; `chat/proof.py` says what it is for."""
+
+_CONFIG = f"{_FILES}/chat.json"
 _READY = f"http://127.0.0.1:{PORT}/ready"
 _REDIS_DATABASE = 1
 
@@ -93,7 +100,7 @@ def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
         image=image,
         user=_USER,
         command=[
-            *("python3", "-m", "uvicorn", "--app-dir", FILES, "chat.app:app"),
+            *("python3", "-m", "uvicorn", "--app-dir", _FILES, "chat.app:app"),
             *("--host", "0.0.0.0", "--port", str(PORT), "--forwarded-allow-ips", "*"),
             # The other loop connects behind the back of `chat/outbound.py`.
             *("--loop", "asyncio"),
@@ -106,13 +113,18 @@ def service(tenant: Tenant, _: StackConfig, image: Image) -> ServiceSpec:
         secret_env=_secret_env(tenant),
         files={
             _CONFIG: json.dumps(chat_config(tenant), indent=2),
-            **program_files(*("asgi/*.py", "chat/*.css", "chat/*.py", "chat/*.txt"), folder=FILES),
+            **program_files(*("asgi/*.py", "chat/*.css", "chat/*.py", "chat/*.txt"), folder=_FILES),
         },
         storage=Storage(path=_DATA, chown=True),
         backup=Backup(kind="files"),
         ports=[PublishedPort(address=str(tenant.bind), host_port=tenant.openwebui.port, port=PORT)],
         extra_hosts=core_hosts(tenant),
     )
+
+
+def chat_command(module: str) -> list[str]:
+    """The command that runs a module of `chat/` in the container, such as `chat.first_admin`."""
+    return ["env", f"PYTHONPATH={_FILES}", "python3", "-m", module]
 
 
 def admin_email(tenant: Tenant) -> str:

@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from docker import DockerClient
 
@@ -24,7 +25,10 @@ from cli.export.export import carry_back
 from cli.given_keys import given_keys
 from cli.restore.recovery import Place, recover
 from cli.restore.restore import Restore
+from cli.restore.verification import verify
 from cli.running import RunningStack
+from components.labels import TENANT
+from components.services.openwebui import chat_command
 from schema.errors import UserError
 from tests.billing.client import BillingProcess
 from tests.e2e import pulumi_cli
@@ -34,7 +38,7 @@ from tests.e2e.doctor import found_wrong
 from tests.e2e.host_folder import host_folder, in_folder
 from tests.e2e.money import Money
 from tests.e2e.project import Project, free_ports
-from tests.e2e.tenants import gamma
+from tests.e2e.tenants import beta, gamma
 from tests.e2e.valkey import password_of
 from tests.e2e.waiting import until, until_healthy
 from tests.e2e.webui import Login, Session, admin
@@ -190,6 +194,52 @@ def test_a_set_is_proven_and_listed(kept: Running) -> None:
     assert code == 0
     assert found["sets"][-1]["id"] in printed
     assert found_wrong(kept) == {}
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_a_set_is_verified_by_a_login_into_a_copy(kept: Running) -> None:
+    session = Session.new(kept, Login.new())
+    session.keep("an old chat")
+    backup(kept, "make")
+    newest = sets(kept)["sets"][-1]
+    assert not newest["proven"]
+
+    assert verify(stack_of(kept), "latest", print) == newest["id"]
+    assert sets(kept)["sets"][-1]["proven"]
+    assert session.valid
+    of_copy: dict[str, Any] = {"label": f"{TENANT}={kept.slug}.scratch"}
+    there = kept.engine
+    assert not there.containers.list(all=True, filters=of_copy)
+    assert not there.networks.list(filters=of_copy)
+    assert not there.volumes.list(filters=of_copy)
+    assert not there.images.list(filters=of_copy)
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_another_tenant_becomes_a_copy(kept: Running, toolchain_name: str) -> None:
+    """It has the accounts and the chats, and its own budgets, keys and addresses."""
+    person = Login.new()
+    session = Session.new(kept, person)
+    session.keep("an old chat")
+    before = session.history()
+    assert backup(kept, "make")[0] == 0
+    web, api = free_ports(2)
+    file = beta(f"t{secrets.token_hex(3)}", chat=web, api=api)
+    with running(kept.engine, kept.project, toolchain_name, [file]) as [trial]:
+        work = Restore(stack_of(trial), print, source=stack_of(kept), kinds=("databases", "files"))
+        work.run("latest")
+        assert Session.sign_in(trial, person).history() == before
+        target = stack_of(trial)
+        assert (
+            target.run_as_process(target.existing("openwebui"), chat_command("chat.first_admin"))
+            == 0
+        )
+        assert Session.sign_in(trial, admin(trial)).valid
+        assert Session.sign_in(trial, person).ask("demo-model", "Hello")
+        assert session.valid
+        work.give_back()
+        with pytest.raises(httpx.HTTPStatusError):
+            Session.sign_in(trial, person)
 
 
 @pytest.mark.usefixtures("on_one_way")

@@ -12,7 +12,7 @@ from docker import DockerClient
 from chat import routes
 from cli.environment import docker_address
 from cli.running import RunningStack
-from components.services.openwebui import FILES
+from components.services.openwebui import chat_command
 from images.catalog import load_catalog
 from tests.e2e.conftest import Running
 from tests.e2e.waiting import until, until_healthy
@@ -259,7 +259,7 @@ def test_an_answer_carries_headers_and_the_log_no_code(beta_tenant: Running) -> 
 def reset(tenant: Running) -> None:
     """As `cloudfreedom reset-admin` does for a tenant of this project."""
     stack = RunningStack(docker_address(), tenant.slug)
-    command = ["env", f"PYTHONPATH={FILES}", "python3", "-m", "chat.first_admin"]
+    command = chat_command("chat.first_admin")
     assert stack.run_as_process(stack.existing("openwebui"), command) == 0
 
 

@@ -228,7 +228,7 @@ def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two volumes, with a set beside the living data of each."""
     monkeypatch.setattr(restore, "TARGETS", tmp_path)
     for service in SERVICES:
-        restore.incoming(service).mkdir(parents=True)
+        restore.incoming(service)
         for folder, content in (
             (tmp_path / service, LIVING[service]),
             (restore.incoming(service), RESTORED[service]),
