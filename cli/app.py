@@ -8,6 +8,7 @@ import pulumi
 import typer
 from docker.errors import APIError, DockerException
 
+from cli.commands.adopt import adopt
 from cli.commands.backup import backup, backups
 from cli.commands.check import check
 from cli.commands.clean import clean
@@ -15,6 +16,7 @@ from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.import_ import import_
+from cli.commands.offboard import offboard
 from cli.commands.recover import recover_
 from cli.commands.reset_admin import reset_admin
 from cli.commands.restore import restore
@@ -23,7 +25,10 @@ from schema.errors import UserError
 app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (demo, clean, check, doctor, export, backup, backups, restore, reset_admin):
+for command in (
+    *(demo, clean, check, doctor, export),
+    *(backup, backups, restore, reset_admin, adopt, offboard),
+):
     app.command()(command)
 app.command(name="import")(import_)
 app.command(name="recover")(recover_)

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from shlex import join
-from subprocess import DEVNULL
-from typing import Any
+from subprocess import DEVNULL, PIPE
+from typing import IO, Any
 
 from docker import DockerClient
 from docker.models.containers import Container
@@ -132,6 +133,33 @@ class RunningStack:
             said = (err or out or b"").decode(errors="replace").strip()
             raise UserError(f"{container.name}: {command[0]} failed: {said}")
         return (out or b"").decode(errors="replace")
+
+    def save(self, container: Container, command: Sequence[str], path: Path) -> None:
+        """Write the output of a command that runs in a container as its user into a file.
+
+        Raises:
+            UserError: it failed; with what it said.
+        """
+        with path.open("wb") as file:
+            code, said = self._save(container, command, file)
+        if code:
+            raise UserError(f"{container.name}: {command[0]} failed: {said.strip()}")
+
+    def _save(
+        self, container: Container, command: Sequence[str], file: IO[bytes]
+    ) -> tuple[int, str]:
+        if self.address.startswith("ssh://"):
+            there = join(["docker", "exec", str(container.name), *command])
+            call = [*ssh_command(self.address), there]
+            done = subprocess.run(call, check=False, stdin=DEVNULL, stdout=file, stderr=PIPE)
+            return done.returncode, done.stderr.decode(errors="replace")
+        api, said = self.client.api, b""
+        user = container.attrs["Config"]["User"]
+        started = api.exec_create(container.id or "", list(command), user=user)["Id"]
+        for out, err in api.exec_start(started, stream=True, demux=True):
+            file.write(out or b"")
+            said += err or b""
+        return int(api.exec_inspect(started)["ExitCode"]), said.decode(errors="replace")
 
     def output(self, container: Container, command: Sequence[str]) -> bytes:
         """Output of a command that runs in a container, as root."""

@@ -10,7 +10,7 @@ from cli.environment import ROOT, pulumi_program
 def start(deployer: PulumiDeployer, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start a command, with what it prints in one pipe and a process group of its own."""
     return subprocess.Popen(
-        [_program(), *arguments, "--non-interactive"],
+        [program(), *arguments, "--non-interactive"],
         cwd=deployer.directory,
         env=os.environ | deployer.environment | environment,
         text=True,
@@ -34,7 +34,7 @@ def attempt(deployer: PulumiDeployer, *arguments: str, **environment: str) -> tu
     return process.returncode, printed
 
 
-def _program() -> str:
-    program = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
-    assert program
-    return str(program)
+def program() -> str:
+    found = pulumi_program(ROOT / ".cloudfreedom" / "pulumi-cli")
+    assert found
+    return str(found)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from docker import DockerClient
 
 from cli.deployers.deployer import Deployer
 from cli.environment import docker_address
+from cli.offboard.steps import Offboarding
 from cli.restore.restore import Restore
 from cli.running import RunningStack
 from components.labels import TENANT
@@ -159,3 +161,26 @@ def test_a_restored_core_loses_no_money(
 def back_up(stack: RunningStack, command: str = "make") -> None:
     call = ["python3", "-m", "backup", command]
     assert stack.run_as_process(stack.existing("backup"), call) == 0
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_end_of_a_customer_erases_them_here(
+    core: tuple[RunningStack, Operator], tmp_path: Path
+) -> None:
+    """The last, since nothing is left."""
+    stack, operator = core
+    assert operator.people()
+    end = Offboarding(
+        name=TENANT_OF_CORE,
+        stack=RunningStack(docker_address(), TENANT_OF_CORE),
+        root=tmp_path,
+        export=None,
+        core=stack,
+        backups=True,
+        state=False,
+    )
+    [erase] = [step for step in end.steps() if step.title.startswith("Erase")]
+    erase.act()
+    erase.act()  # whoever was interrupted does it again
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        operator.people()

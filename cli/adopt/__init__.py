@@ -1,0 +1,1 @@
+"""`cloudfreedom adopt`: a deployment of the original Compose template becomes a tenant."""

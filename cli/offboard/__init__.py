@@ -1,0 +1,1 @@
+"""`cloudfreedom offboard`: the end of a customer."""
