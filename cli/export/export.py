@@ -89,13 +89,15 @@ def _hint(stack: str, *, root: Path, settings: Mapping[str, str]) -> str:
     )
 
 
-def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str], state: str) -> str:
-    """The state of a new stack of Pulumi with the secrets and volumes of an export in it.
+def carry_back(
+    stack: str, *, root: Path, folder: Path | None, keys: Mapping[str, str], state: str
+) -> str:
+    """The state of a new stack of Pulumi with secrets and the volumes that are there in it.
 
     Args:
         stack: the name of its file, and of its Pulumi stack.
         root: the Pulumi project's folder.
-        folder: that it was exported to.
+        folder: of an export, whose secrets they are; without, all are made anew.
         keys: secret config of the stack, by path.
         state: what `pulumi stack export` printed of the new stack.
 
@@ -104,10 +106,7 @@ def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str],
         FileError: nothing was exported there, or the stack's file cannot be read.
         StateError: the stack is not new.
     """
-    secrets = SecretFile(folder)
-    values = secrets.by_name()
-    if not values:
-        raise FileError(f"{secrets.path}: there is no such file: the folder of an export has one")
+    values = _exported_values(folder) if folder else {}
     project = project_name(root)
     config, given = _settings(stack, root=root, settings={}), nested(keys)
     recording = record(
@@ -119,6 +118,14 @@ def carry_back(stack: str, *, root: Path, folder: Path, keys: Mapping[str, str],
         program=program_file(root / "__main__.py"),
     )
     return filled(state, recording, stack=stack, project=project)
+
+
+def _exported_values(folder: Path) -> Mapping[str, str]:
+    secrets = SecretFile(folder)
+    values = secrets.by_name()
+    if not values:
+        raise FileError(f"{secrets.path}: there is no such file: the folder of an export has one")
+    return values
 
 
 def _deployment(

@@ -305,7 +305,8 @@ def check_new_volume(found: Survey, slug: str, name: str, labels: Json) -> None:
         f"the Docker host has data of {slug} ({volumes}) that is not in the state of this stack:"
         " the state was lost, or belongs to another checkout or backend; nothing was changed."
         " Keep the data: log in to the backend that has the state, or restore it with"
-        " `pulumi stack import --file BACKUP`, then `pulumi up`."
+        " `pulumi stack import --file BACKUP`, then `pulumi up`. If it is lost for ever,"
+        " docs/drift.md says how the data come into a new one."
         f" Or delete it on purpose: `docker volume rm {volumes}`"
     )
 

@@ -11,9 +11,15 @@ from pathlib import Path
 import pytest
 
 from cli.deployers.pulumi import PulumiDeployer
+from cli.environment import docker_address
+from cli.export.export import carry_back
+from cli.given_keys import given_keys
+from cli.running import RunningStack
+from components.services.openwebui import chat_command
 from tests.e2e import pulumi_cli
 from tests.e2e.conftest import Running
 from tests.e2e.test_secrets import leaks, secrets_of
+from tests.e2e.webui import Login, Session, admin
 from tests.engine import EMPTY, stand_in
 
 
@@ -125,6 +131,34 @@ def test_a_lost_state_is_told_before_anything_changes(
     assert f"docker volume rm {deployer.stack}-openwebui {deployer.stack}-postgres" in printed
     assert "Traceback" not in printed
     assert beta_tenant.container_ids() == before
+
+
+def test_data_without_their_state_come_into_a_new_one(
+    deployer: PulumiDeployer, beta_tenant: Running, tmp_path: Path
+) -> None:
+    person = Login.new()
+    session = Session.new(beta_tenant, person)
+    session.keep("before the state was lost")
+    before, old = session.history(), deployer.outputs()
+    for container_id in beta_tenant.container_ids():
+        beta_tenant.engine.containers.get(container_id or "").remove(force=True)
+    for network in ("data", "apps"):
+        beta_tenant.engine.networks.get(f"{deployer.stack}-{network}").remove()
+    pulumi_cli.run(deployer, "stack", "rm", "--force", "--preserve-config", "--yes")
+    pulumi_cli.run(deployer, "stack", "init", deployer.stack)
+    state = pulumi_cli.run(deployer, "stack", "export")
+    root = beta_tenant.project.root
+    filled = carry_back(deployer.stack, root=root, folder=None, keys=given_keys(), state=state)
+    (tmp_path / "state.json").write_text(filled, encoding="utf-8")
+    pulumi_cli.run(deployer, "stack", "import", "--file", str(tmp_path / "state.json"))
+    deployer.up(refresh=True)
+
+    assert Session.sign_in(beta_tenant, person).history() == before
+    assert deployer.outputs()["litellm_master_key"] != old["litellm_master_key"]
+    stack = RunningStack(docker_address(), deployer.stack)
+    chat = stack.existing("openwebui")
+    assert stack.run_as_process(chat, chat_command("chat.first_admin")) == 0
+    assert Session.sign_in(beta_tenant, admin(beta_tenant)).valid
 
 
 def test_a_core_that_is_not_there(deployer: PulumiDeployer) -> None:

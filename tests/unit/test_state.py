@@ -37,6 +37,17 @@ def test_there_and_back_again(tmp_path: Path, root: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
+def test_without_an_export_all_secrets_are_new() -> None:
+    first, second = (
+        values_of(carry_back("demo", root=ROOT, folder=None, keys=KEYS, state=NEW))
+        for _ in range(2)
+    )
+    assert first.keys() == second.keys()
+    assert not {value["hex"] for value in first.values()} & {
+        value["hex"] for value in second.values()
+    }
+
+
 def test_the_state_has_all_that_keeps_secrets_and_data_and_nothing_else(tmp_path: Path) -> None:
     exported(tmp_path, ROOT)
     filled = json.loads(carried_back(tmp_path, ROOT))["deployment"]
