@@ -65,6 +65,7 @@ def restore(  # noqa: PLR0917 - typer reads them
         since = f"is replaced by that of {stack}" if other else "since that set goes aside"
         _ask(f"Restore {name}? Everything {since}, and all log in again.", yes=yes)
         work.run(set_id)
+        typer.echo("All log in again.")
         typer.echo(f"Undo: {command} --back")
         typer.echo(f"Keep it, and delete the data from before: {command} --forget")
         if other:

@@ -1,5 +1,6 @@
 """`cloudfreedom demo`: a core and its tenant on a bare machine, from nothing to a login."""
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from cli.environment import (
     pulumi_program,
 )
 from cli.given_keys import given_keys
+from components.services.backup import NAME as BACKUP
 from images.build import build_missing
 from images.catalog import Catalog, ImageSource, load_catalog
 from schema.errors import UserError
@@ -68,7 +70,8 @@ def demo() -> None:
         core.up(refresh=True)
     with _step(5, "Tenant"):
         made, keys = tool.joined(STACK, core)
-        tenant = _stack(tool, ROOT, settings | made, given_keys() | keys)
+        backup = {"backup": json.dumps({"repository": _backup_folder(client, source)})}
+        tenant = _stack(tool, ROOT, settings | backup | made, given_keys() | keys)
         tenant.up(refresh=True)
     data.remember(client)
     _show(tool, core, tenant)
@@ -175,6 +178,16 @@ def _registry_answers(catalog: Catalog) -> bool:
     return True
 
 
+def _backup_folder(client: DockerClient, source: ImageSource) -> str:
+    """The folder of the Docker host that has the backups, which the host makes if it is missing."""
+    folder = str(FOLDER / STACK / "backups")
+    image = load_catalog(source).running[BACKUP].reference
+    client.containers.run(
+        image, ["true"], entrypoint="", volumes={folder: {"bind": "/backups"}}, remove=True
+    )
+    return folder
+
+
 def _stack(
     tool: Toolchain,
     root: Path,
@@ -238,6 +251,7 @@ def _show(tool: Toolchain, core: Deployer, tenant: Deployer) -> None:
 Next:
   $EDITOR tenants/demo.yaml && .venv/bin/cloudfreedom check && make demo
   {look}
+  .venv/bin/cloudfreedom backup {STACK} && .venv/bin/cloudfreedom backups {STACK}
   make clean
 """
     )

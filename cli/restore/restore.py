@@ -51,7 +51,7 @@ class Restore:
             UserError: it did not work; the living data are as they were.
         """
         manifest = self._exchange.replace(lambda: self._fetch(set_id))
-        self.report(f"The set {manifest['id']} of {manifest['made']} is in place; all log in again")
+        self.report(f"The set {manifest['id']} of {manifest['made']} is in place")
         return str(manifest["id"])
 
     def beside(self, set_id: str) -> list[str]:

@@ -118,17 +118,19 @@ class Container:
     volumes: tuple[str, str]
     place: Place
     plan: Plan
+    repository: str = ""  # a volume, if it is no server
 
     def run(self, *command: str, password: str = PASSWORD) -> str:
         place = replace(self.place, password=password)
         files = archive_for(self.plan, place, **{"stack.json": "{}"})
         data, source = self.volumes
+        here = [Mount("/repository", self.repository)] if self.repository else []
         return OneOff(
             client=self.engine,
             image=load_catalog("built").running["backup"].reference,
             name=f"backup-{secrets.token_hex(4)}",
             archives={"/": files},
-            mounts=[Mount("/data", data), Mount("/sources/files", source)],
+            mounts=[Mount("/data", data), Mount("/sources/files", source), *here],
             network="bridge",
             environment=["PYTHONPATH=/etc/cloudfreedom"],
             capabilities=["DAC_READ_SEARCH"],
@@ -139,12 +141,23 @@ class Container:
 def volumes(engine: DockerClient) -> Iterator[tuple[str, str]]:
     made = [engine.volumes.create(f"backup-{secrets.token_hex(4)}") for _ in range(2)]
     data, source = (str(volume.name) for volume in made)
-    image = load_catalog("built").running["backup"].reference
-    write = ["sh", "-c", "head -c 3000000 /dev/urandom > /v/file"]
-    engine.containers.run(image, write, user="0", volumes={source: {"bind": "/v"}}, remove=True)
+    write_file(engine, (data, source), "head -c 3000000 /dev/urandom > /v/file")
     yield data, source
     for volume in made:
         volume.remove()
+
+
+def plan_of(repository: str) -> Plan:
+    """A plan of a stack that has files alone."""
+    return replace(
+        reading(repository),
+        slug="acme",
+        schedule="30 2 * * *",
+        proofs="0 4 * * 0",
+        keep={"last": 1},
+        append_only=False,
+        sources=[Source(service="files", kind="files")],
+    )
 
 
 @pytest.mark.parametrize("serve", [
@@ -159,15 +172,7 @@ def test_sets_are_made_and_proven(
     serve: Callable[[Path, str], AbstractContextManager[Place]],
 ) -> None:
     with serve(tmp_path, bridge) as found:
-        plan = replace(
-            reading(found.repository),
-            slug="acme",
-            schedule="30 2 * * *",
-            proofs="0 4 * * 0",
-            keep={"last": 1},
-            append_only=serve is append_only,
-            sources=[Source(service="files", kind="files")],
-        )
+        plan = replace(plan_of(found.repository), append_only=serve is append_only)
         container = Container(engine, volumes, found, plan)
         container.run("make")
         container.run("make")
@@ -177,3 +182,46 @@ def test_sets_are_made_and_proven(
         assert len(listed["sets"]) == (2 if plan.append_only else 1)
         with pytest.raises(UserError, match="has another password than this stack"):
             container.run("make", password="another")
+
+
+@pytest.fixture
+def small_disk(engine: DockerClient) -> Iterator[str]:
+    """A volume of 16 MiB, which is there for as long as somebody uses it."""
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=16m"}
+    volume = engine.volumes.create(f"backup-{secrets.token_hex(4)}", driver_opts=options)
+    keeper = engine.containers.run(
+        load_catalog("built").running["backup"].reference,
+        ["sleep", "600"],
+        volumes={str(volume.name): {"bind": "/repository"}},
+        user="0",
+        detach=True,
+    )
+    yield str(volume.name)
+    keeper.remove(force=True)
+    volume.remove()
+
+
+def test_a_full_disk_loses_nothing(
+    engine: DockerClient, volumes: tuple[str, str], small_disk: str
+) -> None:
+    container = Container(
+        engine, volumes, place("/repository"), plan_of("/repository"), repository=small_disk
+    )
+    container.run("make")
+    write_file(engine, volumes, "head -c 30000000 /dev/urandom > /v/large")
+    with pytest.raises(UserError, match="no space left on device"):
+        container.run("make")
+    container.run("prove")
+    state = json.loads(container.run("state"))
+    assert state["state"] == "failed"
+    assert "no space left on device" in state["reason"]
+    write_file(engine, volumes, "rm /v/large")
+    container.run("make")
+    container.run("prove")
+    assert json.loads(container.run("list", "--json"))["state"] == "fine"
+
+
+def write_file(engine: DockerClient, volumes: tuple[str, str], script: str) -> None:
+    image = load_catalog("built").running["backup"].reference
+    of_files = {volumes[1]: {"bind": "/v"}}
+    engine.containers.run(image, ["sh", "-c", script], user="0", volumes=of_files, remove=True)
