@@ -36,10 +36,16 @@ def show_sets(plan: Plan, *, as_json: bool) -> int:
 
 
 def current_state(plan: Plan) -> dict[str, str]:
-    """The state, its reason, and until when all is `safe`, without asking the repository."""
+    """The state and its times, without asking the repository; until `safe` all is in two sets."""
     status = load_status()
     state, reason = judge(plan, status, datetime.now(UTC))
-    return {"state": state, "reason": reason, "safe": status.safe}
+    return {
+        "state": state,
+        "reason": reason,
+        "made": status.made,
+        "proven": max(status.proven.values(), default=""),
+        "safe": status.safe,
+    }
 
 
 def judge(plan: Plan, status: Status, moment: datetime) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Writes `docs/reference/`: a page for each file and config, and the schemas of stack configs.
+"""Writes `docs/reference/`: a page for each file and config, and JSON Schemas beside them.
 
 Usage: python -m codegen.reference
 """
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cli.environment import ROOT
+from cli.status.model import Report
 from codegen import schema
 from components.stack_config import StackConfig
 from core.deployment.stack_config import CoreConfig
@@ -101,6 +102,7 @@ def files() -> dict[Path, str]:
         **{FOLDER / name: page_text(page) for name, page in PAGES.items()},
         FOLDER / "stack-config.schema.json": schema.text(StackConfig),
         FOLDER / "core-stack-config.schema.json": schema.text(CoreConfig),
+        FOLDER / "status.schema.json": schema.text(Report),
     }
 
 

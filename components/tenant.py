@@ -1,6 +1,7 @@
 """A tenant as the specs of its services, its secrets and its outputs."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -23,13 +24,30 @@ from tenants.loader import load
 from tenants.model import Tenant
 
 
-def tenant_deployment(
+@dataclass(frozen=True, kw_only=True)
+class DescribedTenant:
+    """A tenant as its file and the config of its stack describe it.
+
+    Attributes:
+        tenant: the file, with the currency of the core.
+        config: of the stack.
+        core: what it has made for the tenant, if the config names one.
+        spec: everything that the customer has.
+    """
+
+    tenant: Tenant
+    config: StackConfig
+    core: CoreCredentials | None
+    spec: StackSpec
+
+
+def describe_tenant(
     stack: str,
     project: Path,
     settings: Mapping[str, str],
-    credentials_of_core: Callable[[str, str], CoreCredentials],
-) -> Deployment:
-    """The tenant that a stack is named after.
+    credentials_of_core: Callable[[str, str], CoreCredentials | None],
+) -> DescribedTenant:
+    """The tenant that a stack is named after, whether its secrets are known or not.
 
     Args:
         stack: the file is `tenants/<stack>.yaml`.
@@ -53,11 +71,32 @@ def tenant_deployment(
         spec = tenant_spec(tenant, images.running, config, files)
     except ImageError as error:
         raise ImageError(f"tenants/{stack}.yaml: {error}") from None
+    return DescribedTenant(tenant=tenant, config=config, core=core, spec=spec)
+
+
+def tenant_deployment(
+    stack: str,
+    project: Path,
+    settings: Mapping[str, str],
+    credentials_of_core: Callable[[str, str], CoreCredentials],
+) -> Deployment:
+    """The tenant that a stack is named after, with its secrets.
+
+    Args:
+        stack: see `describe_tenant`.
+        project: see there.
+        settings: see there.
+        credentials_of_core: see there.
+
+    Raises:
+        UserError: see there; or a secret is missing.
+    """
+    found = describe_tenant(stack, project, settings, credentials_of_core)
     return Deployment(
-        spec=spec,
-        given=credentials(tenant, config, core, stack=stack),
-        docker_host=config.docker_host,
-        registries=config.registries,
+        spec=found.spec,
+        given=credentials(found.tenant, found.config, found.core, stack=stack),
+        docker_host=found.config.docker_host,
+        registries=found.config.registries,
     )
 
 

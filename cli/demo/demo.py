@@ -29,6 +29,7 @@ from cli.environment import (
     pulumi_program,
 )
 from cli.given_keys import given_keys
+from cli.yaml_io import project_name, read_config
 from components.services.backup import NAME as BACKUP
 from images.build import build_missing
 from images.catalog import Catalog, ImageSource, load_catalog
@@ -101,6 +102,17 @@ def stack_of(stack: str, address: str, *, core: bool = False) -> Stack:
     told = Stack.of_pulumi(stack, address, core=core)
     is_demo = stack == STACK and _is_in_use()
     return replace(told, up="make demo", mend="make demo") if is_demo else told
+
+
+def settings_of(stack: str) -> Mapping[str, str]:
+    """Config that the demo gave its stacks under Pulumi; none of other stacks."""
+    folders = [_PULUMI / project_name(root) for root in (ROOT, CORE)] if stack == STACK else []
+    found: dict[str, str] = {}
+    for folder in folders:
+        for key, value in read_config(folder / f"Pulumi.{stack}.yaml").items():
+            if isinstance(value, str):
+                found[key.rpartition(":")[2]] = value
+    return found
 
 
 def _is_in_use() -> bool:

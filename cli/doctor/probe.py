@@ -118,6 +118,23 @@ def billing(url: str, tenant: str, account: str) -> dict[str, object]:
     return {"problem": ""}
 
 
+def gateway() -> dict[str, object]:
+    """The gateway's own numbers of what is on its way to the Billing API."""
+    key = _secret("LITELLM_MASTER_KEY")
+    status, text = _ask("http://127.0.0.1:4000/metrics", Authorization=f"Bearer {key}")
+    if status != HTTPStatus.OK:
+        return {"problem": f"answered {status}: {_short(text)}"}
+    guard = _object(_ask("http://127.0.0.1:4000/health/guard")[1])
+    numbers = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+    return {
+        "problem": "",
+        "billing": guard["billing"],
+        "outbox": int(float(numbers["gateway_outbox_events"])),
+        "outbox_seconds": float(numbers["gateway_outbox_age_seconds"]),
+        "refused": int(float(numbers["gateway_refused_events"])),
+    }
+
+
 def disk(path: str) -> dict[str, object]:
     """Usage of the disk, in percent and free bytes."""
     found = os.statvfs(path)
@@ -136,10 +153,16 @@ def _short(text: str) -> str:
 def main() -> None:
     """Do what the arguments name."""
     name, *arguments = sys.argv[1:]
-    probes = {"fetch": fetch, "login": login, "billing": billing, "disk": disk}
+    probes = {
+        "fetch": fetch,
+        "login": login,
+        "billing": billing,
+        "gateway": gateway,
+        "disk": disk,
+    }
     try:
         found = probes[name](*arguments)  # type: ignore[operator]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         found = {"problem": f"does not answer: {getattr(error, 'reason', error)}"}
     print(json.dumps(found))
 

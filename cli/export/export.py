@@ -21,6 +21,9 @@ from core.deployment.core import core_deployment
 from core.deployment.stack_config import PROJECT as CORE_PROJECT
 from schema.private_file import write_private
 
+SETTINGS = "settings.json"
+"""File of an export with the settings that won over those of the stack's own file."""
+
 _ONLY_PULUMIS = {*SECRET_KEYS, "core"}
 
 
@@ -71,6 +74,7 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     secrets.save()
     write_private(folder / ".env", _env_file(project.environment))
+    write_private(folder / SETTINGS, json.dumps(dict(settings), indent=2) + "\n")
     write_private(folder / "outputs.json", json.dumps(project.outputs, indent=2) + "\n")
     write_yaml(folder / "compose.yaml", project.file)
     return Exported(folder, project.wait_seconds, _hint(stack, root=root, settings=settings))
@@ -144,6 +148,23 @@ def _no_core(core: str, slug: str) -> CoreCredentials:
 def _settings(stack: str, *, root: Path, settings: Mapping[str, str]) -> dict[str, str]:
     config = _config(root / f"Pulumi.{stack}.yaml", project_name(root))
     return _as_handed_over(config | dict(settings))
+
+
+def plain_config(stack: str, *, root: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """Config of a stack as Pulumi hands it over, without what is encrypted.
+
+    Args:
+        stack: its name.
+        root: the Pulumi project's folder.
+        settings: that win over the file.
+
+    Raises:
+        FileError: the file cannot be read.
+    """
+    project = project_name(root)
+    core = read_config(root / f"Pulumi.{stack}.yaml").get(f"{project}:core")
+    found = _settings(stack, root=root, settings=settings)
+    return {"core": str(core)} | found if core else found
 
 
 def _as_handed_over(config: Mapping[str, Any]) -> dict[str, str]:

@@ -16,8 +16,10 @@ from core.model import Core
 from images.catalog import Image, load_catalog
 
 
-def core_deployment(stack: str, folder: Path, settings: Mapping[str, str]) -> Deployment:
-    """The core that a stack is named after.
+def describe_core(
+    stack: str, folder: Path, settings: Mapping[str, str]
+) -> tuple[CoreConfig, StackSpec]:
+    """The core that a stack is named after, whether its secrets are known or not.
 
     Args:
         stack: the file is `<folder>/<stack>.yaml`.
@@ -30,14 +32,29 @@ def core_deployment(stack: str, folder: Path, settings: Mapping[str, str]) -> De
     config = parse_stack_config(CoreConfig, settings, project=PROJECT, stack=stack)
     core = load(stack, folder)
     config.check(core, stack)
-    credentials, missing = backup_credentials(config)
-    if missing:
-        raise StackConfigError("\n".join(f"core/{stack}.yaml: {each}" for each in missing))
     images = load_catalog(config.images, config.image_overrides).running
     file = (folder / f"{stack}.yaml").read_text(encoding="utf-8")
     files = StackFiles(project=PROJECT, stack=stack, file=file, config=plain_settings(settings))
+    return config, core_spec(core, config, images, files)
+
+
+def core_deployment(stack: str, folder: Path, settings: Mapping[str, str]) -> Deployment:
+    """The core that a stack is named after, with its secrets.
+
+    Args:
+        stack: see `describe_core`.
+        folder: see there.
+        settings: see there.
+
+    Raises:
+        UserError: see there; or a secret is missing.
+    """
+    config, spec = describe_core(stack, folder, settings)
+    credentials, missing = backup_credentials(config)
+    if missing:
+        raise StackConfigError("\n".join(f"core/{stack}.yaml: {each}" for each in missing))
     return Deployment(
-        spec=core_spec(core, config, images, files),
+        spec=spec,
         given=credentials,
         docker_host=config.docker_host,
         registries=config.registries,

@@ -48,7 +48,7 @@ def test_no_secret_in_the_arguments_of_a_process(alpha_tenant: Running) -> None:
 def test_no_secret_in_the_files_of_the_project(alpha_tenant: Running) -> None:
     """Pulumi's state and the Compose file are below the project, private files beside them."""
     values = secrets_of(alpha_tenant)
-    private = {".env", "secrets.json", "outputs.json"}
+    private = {".env", "secrets.json", "outputs.json", "settings.json"}
     for path in alpha_tenant.project.root.rglob("*"):
         if path.is_file() and path.name not in private:
             assert not leaks(values, path.read_text(encoding="utf-8", errors="replace")), path

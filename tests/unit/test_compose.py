@@ -26,7 +26,7 @@ from schema.private_file import write_private
 from tests.unit.conftest import deployment_of, stable_secrets
 
 DIGEST = "cloudfreedom.files"
-PRIVATE = (".env", "outputs.json", "secrets.json")
+PRIVATE = (".env", "outputs.json", "secrets.json", "settings.json")
 
 
 def project_of(deployment: Deployment) -> ComposeProject:

@@ -1,0 +1,1 @@
+"""`cloudfreedom status`: how the stacks of a project stand."""
