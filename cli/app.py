@@ -16,6 +16,7 @@ from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.import_ import import_
+from cli.commands.logs import logs
 from cli.commands.offboard import offboard
 from cli.commands.recover import recover_
 from cli.commands.reset_admin import reset_admin
@@ -27,7 +28,7 @@ app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 for command in (
-    *(demo, clean, check, status, doctor, export),
+    *(demo, clean, check, status, logs, doctor, export),
     *(backup, backups, restore, reset_admin, adopt, offboard),
 ):
     app.command()(command)

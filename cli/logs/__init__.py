@@ -1,0 +1,1 @@
+"""`cloudfreedom logs`: the logs of a stack's services, in one form."""
