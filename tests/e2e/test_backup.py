@@ -215,6 +215,7 @@ def test_a_set_is_verified_by_a_login_into_a_copy(kept: Running) -> None:
     assert not there.images.list(filters=of_copy)
 
 
+@pytest.mark.all_only  # the same exchange as of every restore, with another tenant
 @pytest.mark.usefixtures("on_one_way")
 def test_another_tenant_becomes_a_copy(kept: Running, toolchain_name: str) -> None:
     """It has the accounts and the chats, and its own budgets, keys and addresses."""

@@ -82,6 +82,7 @@ def broken(engine: DockerClient) -> Iterator[Callable[[str], str]]:
         engine.images.remove(name, force=True)
 
 
+@pytest.mark.all_only  # Compose waits for two minutes
 def test_a_service_that_never_gets_ready_is_shown_with_its_last_lines(
     beta_tenant: Running, broken: Callable[[str], str], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,9 +103,9 @@ def archive(name: str, content: bytes) -> bytes:
     ("change", "said"),
     [
         (memory, "redis: memory:"),
-        (restart, "redis: restart:"),
-        (pause, "redis is paused"),
-        (network, "redis: networks:"),
+        pytest.param(restart, "redis: restart:", marks=pytest.mark.all_only),
+        pytest.param(pause, "redis is paused", marks=pytest.mark.all_only),
+        pytest.param(network, "redis: networks:", marks=pytest.mark.all_only),
         (file, f"redis: file {CONFIG}:"),
     ],
 )
