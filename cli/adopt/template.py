@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter, ValidationError
+
 from cli.environment import compose_command
+from schema.diagnostics import in_words
 from schema.errors import UserError
+from schema.types import Slug
 
 Json = dict[str, Any]
 
@@ -134,7 +138,17 @@ def _problems(template: Template, env: Path, compose: Path) -> list[str]:
         for name in SERVICES
         if name not in template.services
     ]
-    return [*empty, *absent]
+    return [*empty, *absent, *_slug_problems(template.slug, env)]
+
+
+def _slug_problems(slug: str, env: Path) -> list[str]:
+    """The name becomes that of files, so it is looked at before any is written."""
+    try:
+        TypeAdapter(Slug).validate_python(slug)
+    except ValidationError as error:
+        said = "; ".join(in_words(each) for each in error.errors(include_url=False))
+        return [f"{env}: TENANT_SLUG = {slug!r}: {said}"] if slug else []
+    return []
 
 
 def _config(env: Path, compose: str, stdin: str) -> Json:

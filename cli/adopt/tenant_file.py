@@ -10,6 +10,7 @@ from cli.adopt.template import Template
 from cli.yaml_io import read_yaml
 from schema.diagnostics import in_words
 from tenants.litellm import Model
+from tenants.prices import priced_models
 
 Json = dict[str, Any]
 
@@ -21,6 +22,7 @@ _KEY_NAMES = {
     "GOOGLE_API_KEY": "gemini",
     "GEMINI_API_KEY": "gemini",
 }
+_PROVIDERS = ("openai", "anthropic", "gemini")
 _TAKEN = {"rpm": "requests_per_minute", "tpm": "tokens_per_minute", "weight": "weight"}
 _YES = ("true", "1", "yes", "on")
 
@@ -96,7 +98,10 @@ def _add_models(found: Adopted, template: Template) -> None:
     }
     models: dict[str, list[Json]] = {}
     for number, entry in enumerate(config.pop("model_list", None) or []):
-        name, params = str(entry.get("model_name")), dict(entry.get("litellm_params") or {})
+        if not isinstance(entry, dict) or not isinstance(entry.get("litellm_params"), dict):
+            found.remarks.append(f"{path.name}: model_list.{number}: left out: is no model")
+            continue
+        name, params = str(entry.get("model_name")), dict(entry["litellm_params"])
         deployment = _deployment(found, params, values, f"{name}, deployment {number + 1}")
         try:
             Model.model_validate({"name": name, "deployments": [deployment]})
@@ -127,7 +132,7 @@ def _all(models: Mapping[str, list[Json]]) -> Iterator[Json]:
 
 def _deployment(found: Adopted, params: Json, values: Mapping[str, str], where: str) -> Json:
     """A deployment of the tenant's file; its key goes to the others."""
-    model = str(params.pop("model", ""))
+    model = _with_provider(str(params.pop("model", "")))
     deployment: Json = {"model": model}
     if base := _value(params.pop("api_base", None), values):
         deployment["api_base"] = base
@@ -144,6 +149,13 @@ def _deployment(found: Adopted, params: Json, values: Mapping[str, str], where: 
     deployment |= {ours: params.pop(its) for its, ours in _TAKEN.items() if its in params}
     found.remarks += [f"model {where}: {name} is not taken over" for name in params]
     return deployment
+
+
+def _with_provider(model: str) -> str:
+    """LiteLLM also takes a name alone; the provider is the one that has such a model."""
+    known = priced_models()
+    names = (f"{provider}/{model}" for provider in _PROVIDERS)
+    return next((name for name in names if name in known), model)
 
 
 def _key_name(given: str, provider: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.doctor.condition import compose_folder
 from cli.environment import ROOT
 from cli.offboard.steps import Offboarding
 from cli.running import running_stack
@@ -43,14 +44,17 @@ def offboard(  # noqa: PLR0917 - typer reads them
             f"core/{core}.yaml names {tenant.slug}, which would come back: take it out there and"
             f" `pulumi --cwd core up --stack {core}` first"
         )
+    running = running_stack(stack)
+    folder = compose_folder(running.containers.values())
     offboarding = Offboarding(
         name=stack,
-        stack=running_stack(stack),
+        stack=running,
         root=ROOT,
         export=export,
         core=running_stack(core, core=True) if core else None,
         backups=not keep_backups,
-        state=shutil.which("pulumi") is not None,
+        state=not folder and shutil.which("pulumi") is not None,
+        exported=Path(folder) if folder else None,
     )
     for step in [*offboarding.steps()]:
         typer.echo(step.title)
@@ -59,4 +63,4 @@ def offboard(  # noqa: PLR0917 - typer reads them
         step.act()
     if tenant.billing and not core:
         typer.echo(f"Its usage at {tenant.billing.url} stays: docs/core.md says how it goes.")
-    typer.echo("Left are keys at model providers, logs, and an export of `cloudfreedom export`.")
+    typer.echo("Left are keys at model providers, logs elsewhere, and your own copies.")

@@ -24,6 +24,9 @@ from schema.private_file import write_private
 SETTINGS = "settings.json"
 """File of an export with the settings that won over those of the stack's own file."""
 
+FILES = ("compose.yaml", ".env", "secrets.json", "outputs.json", SETTINGS)
+"""All files of an export."""
+
 _ONLY_PULUMIS = {*SECRET_KEYS, "core"}
 
 

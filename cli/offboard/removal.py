@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cli.deployers.deployer import run_tool
+from cli.deployers.deployer import DeployError, run_tool
 from cli.running import RunningStack
 from components.labels import TENANT
+
+_UNKNOWN = "no stack named"
 
 
 def remove_from_host(stack: RunningStack) -> None:
@@ -25,11 +27,15 @@ def remove_from_state(name: str, folder: Path) -> None:
     """Delete a stack that has nothing on its host any more, with its secrets and its config.
 
     Args:
-        name: of the stack.
+        name: of the stack; one that Pulumi does not know is gone already.
         folder: of the Pulumi project.
 
     Raises:
-        DeployError: Pulumi refuses, such as for a stack that it does not know.
+        DeployError: Pulumi refuses.
     """
     pulumi = shutil.which("pulumi") or "pulumi"
-    run_tool([pulumi, "stack", "rm", "--force", "--yes", name], folder, {})
+    try:
+        run_tool([pulumi, "stack", "rm", "--force", "--yes", name], folder, {}, capture=True)
+    except DeployError as error:
+        if _UNKNOWN not in str(error):
+            raise

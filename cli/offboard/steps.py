@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cli.export.export import FILES
 from cli.offboard.export_data import export_data
 from cli.offboard.removal import remove_from_host, remove_from_state
 from cli.running import RunningStack
@@ -39,6 +40,7 @@ class Offboarding:
         core: that knows its people and budgets, if it is one of this project.
         backups: the sets are deleted, too.
         state: the stack is Pulumi's.
+        exported: folder of the Compose project that made it, if one did.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Offboarding:
     core: RunningStack | None
     backups: bool
     state: bool
+    exported: Path | None = None
 
     def steps(self) -> Iterator[Step]:
         """The steps. Nothing is done before the first is taken."""
@@ -77,14 +80,24 @@ class Offboarding:
                 f"Delete the stack {self.name} from Pulumi's state, with its secrets",
                 partial(remove_from_state, self.name, self.root),
             )
-        yield Step(f"Delete the files of {self.name}", self._delete_files)
+        if self.exported:
+            yield Step(
+                f"Delete the secrets and the files of the export in {self.exported}",
+                partial(_delete, *(self.exported / name for name in FILES)),
+            )
+        yield Step(
+            f"Delete the files of {self.name}",
+            partial(
+                _delete,
+                self.root / "tenants" / f"{self.name}.yaml",
+                self.root / f"Pulumi.{self.name}.yaml",
+            ),
+        )
 
-    def _delete_files(self) -> None:
-        for path in (
-            self.root / "tenants" / f"{self.name}.yaml",
-            self.root / f"Pulumi.{self.name}.yaml",
-        ):
-            path.unlink(missing_ok=True)
+
+def _delete(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _run(stack: RunningStack, service: str, module: str) -> None:

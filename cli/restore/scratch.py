@@ -82,8 +82,8 @@ def _make_container(
     client, config, host = copy.client, source.attrs["Config"], source.attrs["HostConfig"]
     name = stack_name(copy.slug, service)
     client.volumes.create(name, labels=labels(copy.slug, service))
-    # With the files that it was handed, but nothing of its volumes.
-    image = source.commit(changes=[f"LABEL {TENANT}={copy.slug}"])
+    # With the files that it was handed, but nothing of its volumes; it goes on meanwhile.
+    image = source.commit(pause=False, changes=[f"LABEL {TENANT}={copy.slug}"])
     kept: dict[str, Any] = {key: host[its] for its, key in _KEPT.items()}
     client.containers.create(
         image,

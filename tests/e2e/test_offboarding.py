@@ -49,7 +49,7 @@ def test_nothing_is_left(
                 monkeypatch.setenv(name, value)
             programs = Path(pulumi_cli.program()).parent
             monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-        folder = tmp_path / "export"
+        folder, exported = tmp_path / "export", project.root / "stacks" / slug / "cloudfreedom"
         end = Offboarding(
             name=slug,
             stack=RunningStack(docker_address(), slug),
@@ -58,6 +58,7 @@ def test_nothing_is_left(
             core=None,
             backups=True,
             state=pulumi,
+            exported=None if pulumi else exported,
         )
         for step in [*end.steps()]:
             print(step.title)
@@ -79,5 +80,7 @@ def test_nothing_is_left(
     assert not engine.networks.list(filters=mine)
     assert not (project.root / "tenants" / f"{slug}.yaml").exists()
     assert not (project.root / f"Pulumi.{slug}.yaml").exists()
+    if not isinstance(deployer, PulumiDeployer):
+        assert list(exported.iterdir()) == []
     if isinstance(deployer, PulumiDeployer):
         assert slug not in pulumi_cli.run(deployer, "stack", "ls")

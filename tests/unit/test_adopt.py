@@ -94,6 +94,7 @@ def test_whatever_is_not_taken_over_is_said(tmp_path: Path) -> None:
     [
         pytest.param(OPENAI, None, "openai", id="the provider's own variable"),
         pytest.param(OPENAI | {"api_key": "sk-1"}, None, "openai", id="in the file"),
+        pytest.param(OPENAI | {"model": "gpt-4o"}, None, "openai", id="a name alone"),
         pytest.param(
             {"model": "gemini/gemini-2.5-pro", "api_key": "os.environ/GOOGLE_API_KEY"},
             None,
@@ -123,6 +124,13 @@ def test_keys_get_a_name(
     assert deployment.get("key") == key
     places = {each for each in found.keys if each != "billingKey"}
     assert places == ({f"providerKeys.{place}"} if place else set())
+
+
+@pytest.mark.parametrize("entry", ["a text", {"model_name": "x"}, {"litellm_params": None}])
+def test_an_entry_that_is_no_model_is_said(tmp_path: Path, entry: Any) -> None:
+    found = adopted(tmp_path, entry, model("gpt-4o", **OPENAI))
+    assert "litellm-config.yaml: model_list.0: left out: is no model" in found.remarks
+    assert [each["name"] for each in found.file["litellm"]["models"]] == ["gpt-4o"]
 
 
 def test_two_keys_of_one_provider_stay_two(tmp_path: Path) -> None:
