@@ -92,13 +92,20 @@ class Repository:
         )
         return int(stats["total_size"])
 
-    def restore(self, set_id: str, path: str, target: Path) -> None:
-        """Write a folder of a set, and compare what is on disk with it.
+    def restore(self, set_id: str, path: str, target: Path, *, verify: bool = True) -> None:
+        """Write a folder of a set.
+
+        Args:
+            set_id: of the set.
+            path: of the folder there.
+            target: that it is written to.
+            verify: read everything again, and compare it with the set.
 
         Raises:
             BackupError: something in the repository is damaged or gone.
         """
-        self._run("restore", *_READING, f"{set_id}:{path}", "--target", str(target), "--verify")
+        again = ["--verify"] if verify else []
+        self._run("restore", *_READING, f"{set_id}:{path}", "--target", str(target), *again)
 
     def _exists(self) -> bool:
         """Whether it is there.

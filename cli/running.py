@@ -95,6 +95,16 @@ class RunningStack:
             )
         return container
 
+    def remove(self) -> None:
+        """Delete its containers, networks and volumes, and the data with them."""
+        mine: dict[str, Any] = {"label": f"{TENANT}={self.slug}"}
+        for container in self.client.containers.list(all=True, filters=mine):
+            container.remove(force=True)
+        for volume in self.client.volumes.list(filters=mine):
+            volume.remove()
+        for network in self.client.networks.list(filters=mine):
+            network.remove()
+
     def run_as_process(self, container: Container, command: Sequence[str]) -> int:
         """Run a command in a container as its own process would; its exit code.
 

@@ -9,9 +9,10 @@ from docker.types import Mount
 
 from backup.plan import Plan, Source
 from cli.adopt.template import Template
+from cli.container_files import pack
 from cli.restore.exchange import Exchange, Manifest
 from cli.restore.helper import Helper
-from cli.restore.one_off import ENVIRONMENT, archive, backup_image
+from cli.restore.one_off import ENVIRONMENT, backup_image
 from cli.running import RunningStack
 from components.services.backup import FILES, program
 from components.spec import START, script
@@ -101,7 +102,7 @@ class OldData:
                 stack=self.stack,
                 services=[source.service for source in _SOURCES],
                 image=backup_image(self.stack.client, self.images),
-                archives={"/": archive(_program(_SOURCES))},
+                archives={"/": pack(_program(_SOURCES))},
                 mounts=[_mount(self.template.chat_volume)],
                 network=f"container:{postgres.id}",
                 environment=[*ENVIRONMENT, *_login(postgres)],

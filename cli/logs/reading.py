@@ -1,9 +1,7 @@
 """Reads the logs of several containers as one."""
 
-import io
 import queue
 import re
-import tarfile
 from collections.abc import Iterator, Mapping
 from heapq import merge
 from threading import Thread
@@ -13,6 +11,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from backup.sets import STACK
+from cli.container_files import read_files
 from cli.logs.line import Line, Mask, parse
 from components.spec import SECRET_BYTES, SECRETS
 
@@ -26,15 +25,13 @@ def mask_of(containers: Mapping[str, Container]) -> Mask:
 
 def _secret_texts(container: Container) -> Iterator[str]:
     try:
-        archive, _ = container.get_archive(SECRETS)
+        files = read_files(container, SECRETS)
     except NotFound:
         return
-    with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
-        for member in tar.getmembers():
-            file = tar.extractfile(member) if member.isfile() else None
-            text = file.read().decode(errors="replace") if file else ""
-            # This one has the tenant's file, too, whose words are no secrets.
-            yield " ".join(_GENERATED.findall(text)) if member.name.endswith(STACK) else text
+    for path, content in files.items():
+        text = content.decode(errors="replace")
+        # This one has the tenant's file, too, whose words are no secrets.
+        yield " ".join(_GENERATED.findall(text)) if path.endswith(STACK) else text
 
 
 def read(containers: Mapping[str, Container], **options: Any) -> Iterator[Line]:

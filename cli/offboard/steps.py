@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.export.export import FILES
 from cli.offboard.export_data import export_data
-from cli.offboard.removal import remove_from_host, remove_from_state
+from cli.offboard.state import remove_from_state
 from cli.running import RunningStack
 from components.services.backup import NAME as BACKUP
 from schema.errors import UserError
@@ -73,7 +73,7 @@ class Offboarding:
         yield Step(
             f"Delete the containers, networks and volumes of {slug} on {self.stack.address},"
             " with all data",
-            partial(remove_from_host, self.stack),
+            self.stack.remove,
         )
         if self.state:
             yield Step(

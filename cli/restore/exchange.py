@@ -12,7 +12,7 @@ from backup.restore import Phase
 from cli.restore.databases import Databases
 from cli.restore.helper import NAME as HELPER
 from cli.restore.helper import Helper
-from cli.restore.readiness import start
+from cli.restore.services import start, stop
 from cli.running import RunningStack
 from schema.errors import UserError
 
@@ -158,9 +158,11 @@ class Exchange:
     def _stop(self) -> None:
         """Stop all services but PostgreSQL, whose databases take turns while it runs."""
         self.report("Stopping the services ...")
-        for service, container in self._containers.items():
-            if service not in self._servers:
-                container.stop()
+        stop(
+            container
+            for service, container in self._containers.items()
+            if service not in self._servers
+        )
 
     def _start(self) -> None:
         self.report("Starting the services ...")

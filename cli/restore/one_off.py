@@ -1,8 +1,6 @@
 """A container that runs one command of `backup/` and is gone."""
 
-import io
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,18 +27,6 @@ def backup_image(client: DockerClient, images: ImageSource) -> str:
     image = catalog.running[BACKUP]
     build_missing(client, catalog.model_copy(update={"running": {BACKUP: image}}), print)
     return image.reference
-
-
-def archive(files: Mapping[str, str]) -> bytes:
-    """A tar of texts by their path, which only their owner reads."""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        for path, text in files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
-            data = text.encode()
-            entry.size, entry.mode = len(data), 0o400
-            tar.addfile(entry, io.BytesIO(data))
-    return content.getvalue()
 
 
 @dataclass(frozen=True, kw_only=True)

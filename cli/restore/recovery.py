@@ -11,8 +11,9 @@ from docker import DockerClient
 from docker.types import Mount
 
 from backup.plan import Plan
+from cli.container_files import pack
 from cli.given_keys import variable
-from cli.restore.one_off import ENVIRONMENT, OneOff, archive, backup_image
+from cli.restore.one_off import ENVIRONMENT, OneOff, backup_image
 from cli.yaml_io import project_name, write_yaml
 from components.compose.secret_file import SecretFile
 from components.docker.connection import shared
@@ -147,7 +148,7 @@ def archive_for(plan: Plan, place: Place, **secrets: str) -> bytes:
         secrets: more of them, by name.
     """
     others = {name: key for name, key in place.credentials.items() if name != _SSH_KEY}
-    return archive(
+    return pack(
         {
             START: script("start.sh"),
             **program(),

@@ -1,13 +1,12 @@
 """Restores a stack from a set of its own, or of another stack."""
 
-import io
 import json
-import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from backup.plan import PLAN, Plan, Source, plan_of
+from cli.container_files import read_files
 from cli.restore.exchange import Exchange, Manifest
 from cli.restore.helper import helper_of
 from cli.running import RunningStack
@@ -92,7 +91,5 @@ class Restore:
 
     @cached_property
     def _plan(self) -> Plan:
-        archive, _ = self._source.existing(BACKUP, running=False).get_archive(str(PLAN))
-        with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
-            file = tar.extractfile(PLAN.name)
-            return plan_of(file.read().decode() if file else "")
+        container = self._source.existing(BACKUP, running=False)
+        return plan_of(read_files(container, str(PLAN))[str(PLAN)].decode())

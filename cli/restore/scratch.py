@@ -106,13 +106,8 @@ def _make_container(
 
 
 def _remove(copy: RunningStack) -> None:
-    client = copy.client
-    mine: dict[str, Any] = {"label": f"{TENANT}={copy.slug}"}
-    for container in client.containers.list(all=True, filters=mine):
-        container.remove(force=True)
-    for volume in client.volumes.list(filters=mine):
-        volume.remove(force=True)
-    for network in client.networks.list(filters=mine):
-        network.remove()
-    for image in client.images.list(filters=mine):
-        client.images.remove(str(image.id), force=True)
+    copy.remove()
+    images = copy.client.images
+    of_copy: dict[str, Any] = {"label": f"{TENANT}={copy.slug}"}
+    for image in images.list(filters=of_copy):
+        images.remove(str(image.id), force=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from cli.restore.readiness import start
 from cli.restore.restore import Restore
 from cli.restore.scratch import scratch_copy
+from cli.restore.services import start
 from cli.running import RunningStack
 from components.services.backup import NAME as BACKUP
 from components.services.openwebui import OF_A_COPY, chat_command

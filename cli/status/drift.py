@@ -1,7 +1,5 @@
 """Differences between a container that runs and its spec, those too that no provider reads back."""
 
-import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
@@ -10,6 +8,7 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
+from cli.container_files import read_files
 from cli.doctor.condition import published
 from cli.status.model import Difference
 from components.spec import ServiceSpec, StackSpec
@@ -107,21 +106,12 @@ def _files(service: ServiceSpec, container: Container) -> Iterator[Difference]:
     }
     found: dict[str, bytes] = {}
     for folder in sorted({"/".join(path.split("/")[:_FOLDER_PARTS]) for path in wanted}):
-        found |= _read(container, folder)
+        found |= read_files(container, folder)
     for path, content in wanted.items():
         there = found.get(path)
         if there != content:
             seen = "nothing" if there is None else _digest(there)
             yield Difference(what=f"file {path}", wanted=_digest(content), found=seen)
-
-
-def _read(container: Container, folder: str) -> dict[str, bytes]:
-    """The files below a folder, by their path."""
-    archive, _ = container.get_archive(folder)
-    parent = folder.rpartition("/")[0]
-    with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
-        files = ((each, tar.extractfile(each)) for each in tar.getmembers() if each.isfile())
-        return {f"{parent}/{each.name}": file.read() for each, file in files if file}
 
 
 def _digest(content: bytes) -> str:

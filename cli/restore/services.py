@@ -1,13 +1,20 @@
-"""Services that start, and are ready."""
+"""Services that stop, start, and are ready."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from docker.models.containers import Container
 
 from schema.errors import UserError
 
 _READY_SECONDS = 300
+
+
+def stop(containers: Iterable[Container]) -> None:
+    """Stop the containers of some services, all at once."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda container: container.stop(), containers))
 
 
 def start(containers: Mapping[str, Container]) -> None:
