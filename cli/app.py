@@ -22,13 +22,14 @@ from cli.commands.recover import recover_
 from cli.commands.reset_admin import reset_admin
 from cli.commands.restore import restore
 from cli.commands.status import status
+from cli.commands.top import top
 from schema.errors import UserError
 
 app = typer.Typer(
     help="One AI stack per tenant.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 for command in (
-    *(demo, clean, check, status, logs, doctor, export),
+    *(demo, clean, check, status, top, logs, doctor, export),
     *(backup, backups, restore, reset_admin, adopt, offboard),
 ):
     app.command()(command)

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 
+from cli.console import console
 from cli.environment import CORE, ROOT
 from cli.status.gather import stack_status
 from cli.status.model import Report, StackStatus
@@ -16,7 +17,6 @@ from schema.errors import UserError
 from schema.yaml_file import stacks
 
 _PAUSE_SECONDS = 5
-_LONG_LINE = 240
 _AT_ONCE = 8
 
 
@@ -42,7 +42,7 @@ def status(
     elif watch:
         _watch(names, found)
     else:
-        _console().print(_shown(found, one=bool(stack)))
+        console().print(_shown(found, one=bool(stack)))
     if any(each.problems and (each.up or bool(stack)) for each in found):
         raise typer.Exit(1)
 
@@ -62,20 +62,12 @@ def _look(names: list[tuple[str, bool]]) -> list[StackStatus]:
 def _watch(names: list[tuple[str, bool]], found: list[StackStatus]) -> None:
     one = len(names) == 1
     try:
-        with Live(_shown(found, one=one), console=_console()) as live:
+        with Live(_shown(found, one=one), console=console()) as live:
             while True:
                 time.sleep(_PAUSE_SECONDS)
                 live.update(_shown(_look(names), one=one))
     except KeyboardInterrupt:
         return
-
-
-def _console() -> Console:
-    """A terminal, or a file or pipe whose lines may be long."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _LONG_LINE
-    return console
 
 
 def _shown(found: list[StackStatus], *, one: bool) -> RenderableType:

@@ -132,6 +132,7 @@ def gateway() -> dict[str, object]:
         "outbox": int(float(numbers["gateway_outbox_events"])),
         "outbox_seconds": float(numbers["gateway_outbox_age_seconds"]),
         "refused": int(float(numbers["gateway_refused_events"])),
+        "allowed": float(numbers["gateway_allowed_total"]),
     }
 
 

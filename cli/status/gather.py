@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files as package_files
 from typing import Any
 
 from docker.errors import DockerException
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from cli.running import RunningStack, running_stack
 from cli.status.drift import drift, image_name
+from cli.status.guard import guard_numbers
 from cli.status.model import (
     MISSING,
     BackupStatus,
@@ -25,7 +25,6 @@ from components.services.backup import NAME as BACKUP
 from components.spec import ServiceSpec, StackSpec
 from schema.errors import UserError
 
-_PROBE = package_files("cli.doctor").joinpath("probe.py").read_text(encoding="utf-8")
 _SIZES = "SELECT json_object_agg(datname, pg_database_size(datname)) FROM pg_database" \
     " WHERE datname <> 'postgres' AND NOT datistemplate"  # fmt: skip
 _MIB = 2**20
@@ -120,8 +119,8 @@ def _guard(stack: RunningStack) -> GuardStatus | None:
     container = stack.running("litellm")
     if container is None:
         return None
-    found = json.loads(stack.output(container, ["python3", "-c", _PROBE, "gateway"]))
-    return None if found.pop("problem") else GuardStatus.model_validate(found)
+    found = guard_numbers(stack, container)
+    return GuardStatus.model_validate(found) if found else None
 
 
 def _disk(stack: RunningStack) -> DiskStatus | None:

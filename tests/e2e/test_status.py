@@ -16,6 +16,7 @@ from cli.running import RunningStack
 from cli.status.gather import look
 from cli.status.model import StackStatus
 from cli.status.table import details, overview
+from cli.top.usage import usage
 from components.tenant import describe_tenant
 from tests.e2e import toolchains
 from tests.e2e.conftest import Running
@@ -46,6 +47,21 @@ def test_all_is_as_the_files_say(money: Money) -> None:
     assert found.databases_mb["openwebui"] > 0
     assert details(found)
     assert overview([found])
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_the_use_of_the_host_is_measured(money: Money) -> None:
+    until_healthy(money.running, *SERVICES)
+    found = {
+        each.service: each for each in usage(RunningStack(docker_address(), money.running.slug))
+    }
+    assert found.keys() == {*SERVICES}
+    for each in found.values():
+        assert 0 < each.memory_mb < each.memory_limit_mb
+        assert each.cpu_percent >= 0
+    assert found["redis"].connections > 0
+    assert found["litellm"].requests_per_second == 0
+    assert found["openwebui"].requests_per_second is None
 
 
 @contextmanager

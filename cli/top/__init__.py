@@ -1,0 +1,1 @@
+"""`cloudfreedom top`: the use that services make of their host."""
