@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from shlex import join
-from subprocess import DEVNULL, PIPE
+from subprocess import DEVNULL, PIPE, STDOUT
 from typing import IO, Any
 
 from docker import DockerClient
@@ -171,6 +173,35 @@ class RunningStack:
             said += err or b""
         return int(api.exec_inspect(started)["ExitCode"]), said.decode(errors="replace")
 
+    @contextmanager
+    def follow_log(
+        self, container: Container, *, since: datetime | None, tail: int
+    ) -> Iterator[Iterator[str]]:
+        """Lines of a log with the time before each, those that are to come, too.
+
+        Args:
+            container: whose log it is.
+            since: no older ones.
+            tail: number of the last lines; 0 is all.
+        """
+        if self.address.startswith("ssh://"):
+            options = ["--follow", "--timestamps", "--tail", str(tail or "all")]
+            options += ["--since", since.isoformat()] if since else []
+            there = join(["docker", "logs", *options, str(container.name)])
+            call = [*ssh_command(self.address), there]
+            # A stream would keep one of the few connections that are shared.
+            with subprocess.Popen(
+                call, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace"
+            ) as process:
+                yield iter(process.stdout or ())
+                process.terminate()
+            return
+        stream = container.logs(
+            stream=True, follow=True, timestamps=True, since=since, tail=tail or "all"
+        )
+        yield _lines(stream)
+        stream.close()
+
     def output(self, container: Container, command: Sequence[str]) -> bytes:
         """Output of a command that runs in a container, as root."""
         if self.address.startswith("ssh://"):
@@ -180,3 +211,10 @@ class RunningStack:
             return subprocess.run(call, check=False, stdin=DEVNULL, capture_output=True).stdout
         output = container.exec_run(list(command), user="0", stderr=False).output
         return output if isinstance(output, bytes) else b""
+
+
+def _lines(parts: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)

@@ -2,12 +2,12 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from cli.console import console
 from cli.logs.line import Line
 from cli.logs.reading import follow as follow_logs
 from cli.logs.reading import mask_of, read
@@ -32,14 +32,11 @@ def logs(  # noqa: PLR0917 - typer reads them
     running = running_stack(stack, core=core)
     if service:
         running.existing(service, running=False)
-    containers = {
-        name: container for name, container in running.containers.items() if service in ("", name)
-    }
-    options: dict[str, Any] = {"tail": tail or "all"}
-    if since:
-        options["since"] = datetime.now(UTC) - timedelta(seconds=_seconds(since))
-    mask, pattern, console = mask_of(containers), _pattern(grep), Console(highlight=False)
-    lines = (follow_logs if follow else read)(containers, **options)
+    services = [service] if service else sorted(running.containers)
+    begin = datetime.now(UTC) - timedelta(seconds=_seconds(since)) if since else None
+    mask, pattern = mask_of(running.containers.values()), _pattern(grep)
+    lines = (follow_logs if follow else read)(running, services, since=begin, tail=tail)
+    terminal = console()
     try:
         for line in lines:
             shown = mask(line.json if json else _text(line))
@@ -48,7 +45,7 @@ def logs(  # noqa: PLR0917 - typer reads them
             if json:
                 typer.echo(shown)
             else:
-                console.print(Text(shown, style=_COLOURS.get(line.level, "")), soft_wrap=True)
+                terminal.print(Text(shown, style=_COLOURS.get(line.level, "")), soft_wrap=True)
     except KeyboardInterrupt:
         return
 

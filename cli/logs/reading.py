@@ -2,10 +2,11 @@
 
 import queue
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
 from heapq import merge
 from threading import Thread
-from typing import Any
 
 from docker.errors import NotFound
 from docker.models.containers import Container
@@ -13,14 +14,15 @@ from docker.models.containers import Container
 from backup.sets import STACK
 from cli.container_files import read_files
 from cli.logs.line import Line, Mask, parse
+from cli.running import RunningStack
 from components.spec import SECRET_BYTES, SECRETS
 
 _GENERATED = re.compile(f"[0-9a-f]{{{2 * SECRET_BYTES}}}")
 
 
-def mask_of(containers: Mapping[str, Container]) -> Mask:
+def mask_of(containers: Iterable[Container]) -> Mask:
     """Hides the secrets that any of these containers was handed."""
-    return Mask(text for container in containers.values() for text in _secret_texts(container))
+    return Mask(text for container in containers for text in _secret_texts(container))
 
 
 def _secret_texts(container: Container) -> Iterator[str]:
@@ -34,44 +36,52 @@ def _secret_texts(container: Container) -> Iterator[str]:
         yield " ".join(_GENERATED.findall(text)) if path.endswith(STACK) else text
 
 
-def read(containers: Mapping[str, Container], **options: Any) -> Iterator[Line]:
+def read(
+    stack: RunningStack, services: Collection[str], *, since: datetime | None = None, tail: int = 0
+) -> Iterator[Line]:
     """All lines that are there, by time.
 
     Args:
-        containers: by service.
-        options: `since` and `tail`, as docker-py has them.
+        stack: whose services they are.
+        services: by name.
+        since: no older ones.
+        tail: number of the last lines of each; 0 is all.
     """
     lines = [
-        [parse(service, line) for line in _text(container, **options).splitlines()]
-        for service, container in containers.items()
+        [parse(service, line) for line in _text(stack.containers[service], since, tail)]
+        for service in services
     ]
     yield from merge(*lines, key=lambda line: line.time)
 
 
-def follow(containers: Mapping[str, Container], **options: Any) -> Iterator[Line]:
-    """All lines, and then each as it is written, for as long as any of the containers runs.
+def follow(
+    stack: RunningStack, services: Collection[str], *, since: datetime | None = None, tail: int = 0
+) -> Iterator[Line]:
+    """The last lines, and then each as it is written, for as long as any of the services runs.
 
     Args:
-        containers: by service.
-        options: `since` and `tail`, as docker-py has them.
+        stack: whose services they are.
+        services: by name.
+        since: no older ones.
+        tail: number of the last lines of each; 0 is all.
     """
     lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
 
-    def send(service: str, container: Container) -> None:
-        rest = b""
-        for part in container.logs(timestamps=True, stream=True, follow=True, **options):
-            *whole, rest = (rest + part).split(b"\n")
-            for line in whole:
-                lines.put(parse(service, line.decode(errors="replace")))
+    def send(service: str, written: Iterable[str]) -> None:
+        for line in written:
+            lines.put(parse(service, line))
         lines.put(None)
 
-    for each in containers.items():
-        Thread(target=send, args=each, daemon=True).start()
-    for _ in containers:
-        while (line := lines.get()) is not None:
-            yield line
+    with ExitStack() as following:
+        for service in services:
+            log = stack.follow_log(stack.containers[service], since=since, tail=tail)
+            written = following.enter_context(log)
+            Thread(target=send, args=(service, written), daemon=True).start()
+        for _ in services:
+            while (line := lines.get()) is not None:
+                yield line
 
 
-def _text(container: Container, **options: Any) -> str:
-    printed: bytes = container.logs(timestamps=True, **options)
-    return printed.decode(errors="replace")
+def _text(container: Container, since: datetime | None, tail: int) -> list[str]:
+    printed: bytes = container.logs(timestamps=True, since=since, tail=tail or "all")
+    return printed.decode(errors="replace").splitlines()

@@ -285,6 +285,7 @@ def test_a_tenant_comes_back_from_nothing(kept: Running, repository: str, tmp_pa
     assert Session.sign_in(kept, admin(kept)).valid
     assert kept.key == key, "programs keep their keys"
     assert backup(kept, "make")[0] == 0
+    restore(kept).forget()
 
 
 RESTORING = """
@@ -298,12 +299,14 @@ Restore(stack, lambda line: print(line, file=sys.stderr, flush=True)).run("lates
 
 def killed_at(said: str, *command: str) -> None:
     """Run a command until it says something, and kill it there."""
+    told = []
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
         for line in running.stderr or ():
+            told.append(line)
             if said in line:
                 running.kill()
                 return
-    raise AssertionError(f"it never said {said!r}")
+    raise AssertionError(f"it never said {said!r}: {''.join(told)}")
 
 
 @pytest.mark.usefixtures("on_one_way")

@@ -12,6 +12,7 @@ from docker.models.containers import Container
 
 from cli.environment import docker_address
 from cli.export.export import plain_config
+from cli.logs.reading import follow, read
 from cli.running import RunningStack
 from cli.status.gather import look
 from cli.status.model import StackStatus
@@ -21,17 +22,18 @@ from components.tenant import describe_tenant
 from tests.e2e import toolchains
 from tests.e2e.conftest import Running
 from tests.e2e.money import Money
+from tests.e2e.sshd import ssh_host
 from tests.e2e.waiting import until_healthy
 
 CONFIG = Path("/etc/cloudfreedom/redis/valkey.conf")
 SERVICES = ("postgres", "redis", "litellm", "openwebui")
 
 
-def status_of(tenant: Running) -> StackStatus:
+def status_of(tenant: Running, address: str = docker_address()) -> StackStatus:
     root = tenant.project.root
     config = plain_config(tenant.slug, root=root, settings=toolchains.SETTINGS)
     spec = describe_tenant(tenant.slug, root, config, lambda *_: None).spec
-    stack = RunningStack(docker_address(), tenant.slug)
+    stack = RunningStack(address, tenant.slug)
     return look(tenant.slug, stack, spec, core=False)
 
 
@@ -135,3 +137,19 @@ def test_a_change_by_hand_is_found(
         assert said in "; ".join(status_of(beta_tenant).problems)
     until_healthy(beta_tenant, *SERVICES)
     assert status_of(beta_tenant).problems == []
+
+
+@pytest.mark.usefixtures("on_one_way")
+def test_another_host_is_looked_at_over_ssh(
+    beta_tenant: Running, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    until_healthy(beta_tenant, *SERVICES)
+    with ssh_host(tmp_path_factory.mktemp("ssh")) as host:
+        stack = RunningStack(host.address, beta_tenant.slug)
+        assert {each.service for each in usage(stack)} == {*SERVICES}
+        assert {line.service for line in read(stack, SERVICES, tail=5)} == {*SERVICES}
+        assert next(follow(stack, SERVICES, tail=1)).text
+        status = status_of(beta_tenant, host.address)
+        assert status.problems == []
+        assert status.databases_mb
+        assert status.disk
