@@ -1,13 +1,16 @@
 """The chat's application for uvicorn: Open WebUI, bound to the tenant's file."""
 
+import os
 from collections.abc import Awaitable, Callable
 from importlib.resources import files as package_files
 from pathlib import Path
 
 import open_webui.main
-from open_webui.env import REDIS_KEY_PREFIX
+from cryptography.fernet import Fernet
+from open_webui.env import REDIS_KEY_PREFIX, WEBUI_SECRET_KEY
+from open_webui.internal.db import get_async_db
 from open_webui.models import files as file_models
-from open_webui.models.auths import Auths
+from open_webui.models.auths import Auth, Auths
 from open_webui.models.config import Config
 from open_webui.models.users import Users
 from open_webui.retrieval.vector.async_client import (
@@ -15,8 +18,20 @@ from open_webui.retrieval.vector.async_client import (
 )
 from open_webui.routers import auths
 from open_webui.utils.auth import decode_token
+from sqlalchemy import select
 
-from chat import accounts, config, connections, files, log, logins, routes, sessions, settings
+from chat import (
+    accounts,
+    config,
+    connections,
+    files,
+    log,
+    logins,
+    routes,
+    second_factors,
+    sessions,
+    settings,
+)
 from chat.headers import Headers
 from chat.names import App, Names
 from chat.outbound import Outbound
@@ -91,12 +106,25 @@ def _started(
 
     async def seed_registered_defaults() -> None:
         await seed()
+        await _keep_second_factors()
         if tenant.connections:
             await connections.keep_gateway(Config)
         if tenant.login:
             await logins.end_unnamed_sessions()
 
     return seed_registered_defaults
+
+
+async def _keep_second_factors() -> None:
+    """Open WebUI looks at them right after this, and does not start if it cannot read one."""
+    own = Fernet(os.environ["MFA_ENCRYPTION_KEY"])
+    keys = [own, second_factors.key_of_session_secret(WEBUI_SECRET_KEY)]
+    async with get_async_db() as session:
+        rows = await session.execute(select(Auth).where(Auth.mfa.is_not(None)))
+        for row in rows.scalars():
+            if row.mfa:  # not JSON's own null
+                row.mfa = second_factors.readable(row.mfa, keys)
+        await session.commit()
 
 
 app = _build()

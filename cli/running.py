@@ -193,14 +193,18 @@ class RunningStack:
             with subprocess.Popen(
                 call, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace"
             ) as process:
-                yield iter(process.stdout or ())
-                process.terminate()
+                try:
+                    yield iter(process.stdout or ())
+                finally:
+                    process.terminate()
             return
         stream = container.logs(
             stream=True, follow=True, timestamps=True, since=since, tail=tail or "all"
         )
-        yield _lines(stream)
-        stream.close()
+        try:
+            yield _lines(stream)
+        finally:
+            stream.close()
 
     def output(self, container: Container, command: Sequence[str]) -> bytes:
         """Output of a command that runs in a container, as root."""

@@ -1,5 +1,6 @@
 """The one table of a tenant's secrets."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -40,8 +41,8 @@ def config_path(name: str) -> str:
 def tenant_secrets(tenant: Tenant, config: StackConfig) -> Iterator[SecretSpec]:
     """All secrets of a tenant.
 
-    There is no rotation for the salt, which encrypts what LiteLLM stores, nor for the first admin's
-    password, whose later changes are Open WebUI's own.
+    There is no rotation for the salt, which encrypts what LiteLLM stores, nor for the key of second
+    factors, nor for the first admin's password, whose later changes are Open WebUI's own.
     """
     rotation = config.rotation
     for role in database_roles(tenant, config):
@@ -56,6 +57,7 @@ def tenant_secrets(tenant: Tenant, config: StackConfig) -> Iterator[SecretSpec]:
     yield SecretSpec(name="openwebui-session", generation=rotation.openwebui)
     yield SecretSpec(name="openwebui-identity", generation=rotation.openwebui)
     yield SecretSpec(name="openwebui-admin", protect=True)
+    yield SecretSpec(name="openwebui-mfa", protect=True, form=_fernet_key)
     for name in tenant.litellm.provider_key_names:
         yield SecretSpec(name=provider_key(name), given=True)
     if tenant.billing:
@@ -87,6 +89,10 @@ def with_values(specs: Iterable[SecretSpec]) -> Iterator[SecretSpec]:
 def value_of(spec: SecretSpec) -> str:
     """Name of the secret that is the generated value of another."""
     return spec.name if spec.form is str else f"{spec.name}-value"
+
+
+def _fernet_key(value: str) -> str:
+    return urlsafe_b64encode(bytes.fromhex(value)).decode()
 
 
 def _api_key(value: str) -> str:

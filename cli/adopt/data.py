@@ -23,16 +23,14 @@ _OLD = "/old"
 _CHAT = "openwebui"
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 
-# Connections, tools and functions run code or lead elsewhere, nobody can read what the old secret
-# encrypted, and settings of logins are those of the tenant's file.
+# Connections, tools and functions run code or lead elsewhere; the tenant's file says how people log
+# in.
 _CLEAN = """
 DO $$ DECLARE name text; BEGIN
   FOREACH name IN ARRAY ARRAY['app', 'automation', 'automation_run', 'channel_webhook', 'config',
       'function', 'function_history', 'oauth_session', 'tool', 'tool_history'] LOOP
     IF to_regclass(name) IS NOT NULL THEN EXECUTE format('DELETE FROM %I', name); END IF;
   END LOOP;
-  IF EXISTS (SELECT FROM information_schema.columns
-      WHERE table_name = 'auth' AND column_name = 'mfa') THEN UPDATE auth SET mfa = NULL; END IF;
 END $$
 """
 

@@ -15,6 +15,7 @@ from components.docker.ssh import ssh_command
 
 API_VERSION = "1.44"  # the first that knows the start interval of a health check
 _DIAL = "docker system dial-stdio"
+_SOCKET = "http+docker://localhost"
 
 
 def connect(address: str) -> DockerClient:
@@ -26,7 +27,9 @@ def connect(address: str) -> DockerClient:
     """
     client = DockerClient(base_url=address, version=API_VERSION, use_ssh_client=True)
     if address.startswith("ssh://"):
-        client.api.mount(client.api.base_url, _SSHAdapter(address))
+        # As for this machine: for ssh, docker-py would look for a channel of its own transport.
+        client.api.base_url = _SOCKET
+        client.api.mount(_SOCKET, _SSHAdapter(address))
     return client
 
 

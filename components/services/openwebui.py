@@ -268,6 +268,7 @@ def _secret_env(tenant: Tenant) -> dict[str, Secret]:
         "FORWARD_USER_INFO_HEADER_JWT_SECRET": SecretRef("openwebui-identity"),
         "WEBUI_SECRET_KEY": SecretRef("openwebui-session"),
         "WEBUI_ADMIN_PASSWORD": SecretRef("openwebui-admin"),
+        "MFA_ENCRYPTION_KEY": SecretRef("openwebui-mfa"),
     }
     if tenant.login:
         env["OAUTH_CLIENT_SECRET"] = SecretRef(LOGIN_SECRET)

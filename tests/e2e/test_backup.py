@@ -38,6 +38,7 @@ from tests.e2e.doctor import found_wrong
 from tests.e2e.host_folder import host_folder, in_folder
 from tests.e2e.money import Money
 from tests.e2e.project import Project, free_ports
+from tests.e2e.sshd import ssh_host
 from tests.e2e.tenants import beta, gamma
 from tests.e2e.valkey import password_of
 from tests.e2e.waiting import until, until_healthy
@@ -213,6 +214,22 @@ def test_a_set_is_verified_by_a_login_into_a_copy(kept: Running) -> None:
     assert not there.networks.list(filters=of_copy)
     assert not there.volumes.list(filters=of_copy)
     assert not there.images.list(filters=of_copy)
+
+
+@pytest.mark.all_only  # the same by another way to Docker
+@pytest.mark.usefixtures("on_one_way")
+def test_a_set_comes_back_over_ssh(kept: Running, tmp_path: Path) -> None:
+    person = Login.new()
+    session = Session.new(kept, person)
+    session.keep("in the set")
+    assert backup(kept, "make")[0] == 0
+    session.keep("after the set")
+    with ssh_host(tmp_path) as host:
+        there = RunningStack(host.address, kept.slug)
+        assert verify(there, "latest", print)
+        Restore(RunningStack(host.address, kept.slug), print).run("latest")
+    assert [each["title"] for each in Session.sign_in(kept, person).history()] == ["in the set"]
+    restore(kept).give_back()
 
 
 @pytest.mark.all_only  # the same exchange as of every restore, with another tenant

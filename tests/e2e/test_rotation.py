@@ -1,13 +1,19 @@
 """A secret is replaced on the living system: everywhere, at once, and nothing else is."""
 
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import pytest
 
+from cli.environment import docker_address
+from cli.running import RunningStack
 from cli.yaml_io import read_yaml
+from components.services.openwebui import chat_command
 from tests.e2e.api import chat, client
 from tests.e2e.conftest import Running
 from tests.e2e.valkey import password_of
+from tests.e2e.waiting import until_healthy
 from tests.e2e.webui import Login, Session
 
 PARTS = ("postgres", "redis", "litellm", "openwebui")
@@ -132,6 +138,47 @@ def test_the_keys_of_the_gateway(tenant: Tenant) -> None:
     assert gateway_opens(running, running.key)
     assert "with the new key" in tenant.session.ask("demo-model", "with the new key")
     tenant.check(replaced={"litellm", "openwebui"})
+
+
+ENROLLED = """
+import json
+from chat.second_factors import key_of_session_secret
+import os
+secret = key_of_session_secret(os.environ["WEBUI_SECRET_KEY"]).encrypt(b"JBSWY3DPEHPK3PXP").decode()
+print(json.dumps({"secret": secret}))
+"""
+
+
+def test_second_factors_outlive_the_secrets_of_the_chat(tenant: Tenant) -> None:
+    """Open WebUI does not start if it cannot read one."""
+    running = tenant.running
+    stack = RunningStack(docker_address(), running.slug)
+    chat_container, printed = stack.existing("openwebui"), StringIO()
+    command = chat_command("chat.second_factors")[:-2]
+    with redirect_stdout(printed):
+        assert stack.run_as_process(chat_container, [*command, "-c", ENROLLED]) == 0
+    for statement in (
+        f"UPDATE auth SET mfa = '{printed.getvalue()}' WHERE email = '{tenant.login.email}'",
+        "INSERT INTO config (key, value, updated_at) VALUES ('auth.mfa.enable', 'true', 0)"
+        " ON CONFLICT (key) DO UPDATE SET value = 'true'",
+    ):
+        assert sql(running, statement)[0] == 0
+    chat_container.restart()
+    until_healthy(running, "openwebui")
+    stored = sql(running, f"SELECT mfa->>'secret' FROM auth WHERE email = '{tenant.login.email}'")
+    tenant.rotate("openwebui")
+    until_healthy(running, "openwebui")
+    question = f"SELECT mfa->>'secret' FROM auth WHERE email = '{tenant.login.email}'"
+    assert sql(running, question) == stored
+    assert stored[1].strip()
+    assert sql(running, "DELETE FROM config WHERE key = 'auth.mfa.enable'")[0] == 0
+    chat_container = running.container("openwebui")
+    chat_container.restart()
+    until_healthy(running, "openwebui")
+
+
+def sql(running: Running, statement: str) -> tuple[int, str]:
+    return running.run("postgres", "psql", "-XqAt", "-d", "openwebui", "-c", statement)
 
 
 def test_the_secrets_of_the_chat(tenant: Tenant) -> None:

@@ -73,7 +73,7 @@ def test_no_secret_is_in_the_compose_file_and_each_is_in_the_environment(
         for service in deployment.spec.services
         for secret in service.secrets.values()
     }
-    assert len(values) == {"demo": 13, "app": 16}[stack]
+    assert len(values) == {"demo": 14, "app": 17}[stack]
     assert [secret for secret in {*handed_over, *values.values()} if secret in text] == []
     assert set(project.environment.values()) == handed_over
 
@@ -213,7 +213,7 @@ def test_a_rotation_makes_new_values_of_its_own_only(project: Path, tmp_path: Pa
     before = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
     exported(project, folder, rotation='{"redis": 2}')
     after = json.loads((folder / "secrets.json").read_text(encoding="utf-8"))
-    assert len(before) == 11
+    assert len(before) == 12
     new = {f"demo-redis-{user}" for user in ("litellm", "ledger", "openwebui")}
     assert {name for name in before if before[name] != after[name]} == new
     handed_over = (folder / ".env").read_text(encoding="utf-8")

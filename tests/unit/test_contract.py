@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -195,6 +196,11 @@ def test_a_secret_is_held_only_where_it_is_needed(
     assert holders_of(app, value) == holders
 
 
+def test_the_key_of_second_factors_is_held_by_the_chat_only(app: Recording) -> None:
+    value = bytes.fromhex(stable_value("app-openwebui-mfa", {"rotation": "1"}))
+    assert holders_of(app, urlsafe_b64encode(value).decode()) == {"openwebui"}
+
+
 @pytest.mark.parametrize("key", [*json.loads(KEYS["providerKeys"]).values(), KEYS["billingKey"]])
 def test_a_key_that_was_given_is_held_by_the_gateway_only(app: Recording, key: str) -> None:
     assert holders_of(app, key) == {"litellm"}
@@ -341,7 +347,9 @@ def test_an_image_is_of_one_version_and_stays_on_the_host(resource: Declared) ->
 @of_type(RANDOM)
 def test_a_secret_is_long_and_only_lasting_ones_are_protected(resource: Declared) -> None:
     assert resource.inputs["length"] >= 32
-    lasting = resource.name.endswith(("-litellm-salt", "-openwebui-admin", "-storage-key"))
+    lasting = resource.name.endswith(
+        ("-litellm-salt", "-openwebui-admin", "-openwebui-mfa", "-storage-key")
+    )
     assert resource.protect == lasting
     assert resource.inputs["keepers"] == {"rotation": "1"}
 

@@ -220,7 +220,7 @@ def test_what_lasts_changes_in_no_rotation(app: Recording) -> None:
     rotated = run_program("app", rotation=every, **KEYS)
     changes = changed(app, rotated)
     made = {f"RandomBytes {resource.name}" for resource in app.of_type(RANDOM)}
-    lasting = ("fingerprints", "litellm-salt", "openwebui-admin")
+    lasting = ("fingerprints", "litellm-salt", "openwebui-admin", "openwebui-mfa")
     assert made - changes == {f"RandomBytes app-{name}" for name in lasting}
     path = "/run/secrets/env/WEBUI_ADMIN_PASSWORD"
     assert uploaded(app, path) == uploaded(rotated, path)
