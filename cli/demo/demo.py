@@ -104,15 +104,18 @@ def stack_of(stack: str, address: str, *, core: bool = False) -> Stack:
     return replace(told, up="make demo", mend="make demo") if is_demo else told
 
 
-def settings_of(stack: str) -> Mapping[str, str]:
-    """Config that the demo gave its stacks under Pulumi; none of other stacks."""
-    folders = [_PULUMI / project_name(root) for root in (ROOT, CORE)] if stack == STACK else []
-    found: dict[str, str] = {}
-    for folder in folders:
-        for key, value in read_config(folder / f"Pulumi.{stack}.yaml").items():
-            if isinstance(value, str):
-                found[key.rpartition(":")[2]] = value
-    return found
+def settings_of(stack: str, root: Path) -> Mapping[str, str]:
+    """Plain config that the demo gave a stack under Pulumi; none of other stacks.
+
+    Args:
+        stack: its name.
+        root: the Pulumi project's folder.
+    """
+    file = _PULUMI / project_name(root) / f"Pulumi.{stack}.yaml"
+    config = read_config(file) if stack == STACK else {}
+    return {
+        key.rpartition(":")[2]: value for key, value in config.items() if isinstance(value, str)
+    }
 
 
 def _is_in_use() -> bool:

@@ -23,19 +23,18 @@ def wanted(name: str, stack: RunningStack, *, core: bool) -> StackSpec:
     Raises:
         UserError: the files cannot be used.
     """
-    settings = _settings(name, stack)
+    root = CORE if core else ROOT
+    config = plain_config(name, root=root, settings=_settings(name, stack, root))
     if core:
-        config = plain_config(name, root=CORE, settings=settings)
-        return describe_core(name, CORE, config)[1]
-    config = plain_config(name, root=ROOT, settings=settings)
-    return describe_tenant(name, ROOT, config, _currency_of).spec
+        return describe_core(name, root, config)[1]
+    return describe_tenant(name, root, config, _currency_of).spec
 
 
-def _settings(name: str, stack: RunningStack) -> Mapping[str, str]:
+def _settings(name: str, stack: RunningStack, root: Path) -> Mapping[str, str]:
     """Settings that won over those of the stack's own file when it was brought up."""
     folder = compose_folder(stack.containers.values())
     if not folder:
-        return demo.settings_of(name)
+        return demo.settings_of(name, root)
     path = Path(folder) / SETTINGS
     if not path.is_file():  # of an export before version 0.2, or on another machine
         return {}
