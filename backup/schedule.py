@@ -49,7 +49,13 @@ def _adopt(plan: Plan) -> str:
         What was found; empty if this is a new stack, or one that goes on.
     """
     status = load_status()
-    found = [] if status.made or status.adopted else Repository(plan).sets()
+    if status.made or status.adopted:
+        return ""
+    try:
+        found = Repository(plan).sets()
+    except BackupError as error:
+        change(tried=now(), failure=str(error))
+        raise
     if not found:
         return ""
     change(adopted=now())

@@ -64,14 +64,16 @@ def demo() -> None:
         source = _images(client)
     with _step(3, "Pulumi"):
         tool = _tool()
-    data.refuse_others(client, in_use=_is_in_use())
+    new = not _is_in_use()
+    data.refuse_others(client, in_use=not new)
+    folder = _backup_folder(client, source, new=new)
     settings = {"images": source, "dockerHost": docker_address()}
     with _step(4, "Core"):
         core = _stack(tool, CORE, settings | {"hostGateway": host_gateway(client)})
         core.up(refresh=True)
     with _step(5, "Tenant"):
         made, keys = tool.joined(STACK, core)
-        backup = {"backup": json.dumps({"repository": _backup_folder(client, source)})}
+        backup = {"backup": json.dumps({"repository": folder})}
         tenant = _stack(tool, ROOT, settings | backup | made, given_keys() | keys)
         tenant.up(refresh=True)
     data.remember(client)
@@ -193,12 +195,24 @@ def _registry_answers(catalog: Catalog) -> bool:
     return True
 
 
-def _backup_folder(client: DockerClient, source: ImageSource) -> str:
-    """The folder of the Docker host that has the backups, which the host makes if it is missing."""
+def _backup_folder(client: DockerClient, source: ImageSource, *, new: bool) -> str:
+    """The folder of the Docker host that has the backups, which the host makes if it is missing.
+
+    Args:
+        client: of the host, which may see other files than this program.
+        source: of the image that looks at it.
+        new: the demo is, so that sets of one before could not be read any more.
+    """
     folder = str(FOLDER / STACK / "backups")
     image = load_catalog(source).running[BACKUP].reference
+    empty = "find /backups -mindepth 1 -delete" if new else "true"
     client.containers.run(
-        image, ["true"], entrypoint="", volumes={folder: {"bind": "/backups"}}, remove=True
+        image,
+        ["sh", "-c", empty],
+        entrypoint="",
+        user="0",
+        volumes={folder: {"bind": "/backups"}},
+        remove=True,
     )
     return folder
 
