@@ -145,6 +145,7 @@ def test_what_was_there_comes_back(
         restore(kept).give_back()
 
 
+@pytest.mark.skipif(not shutil.which("docker"), reason="the commands need Docker's command line")
 @pytest.mark.usefixtures("on_one_way")
 def test_a_chat_or_a_person_alone_comes_back(kept: Running) -> None:
     """By the commands of the page; whoever goes on meanwhile notices nothing."""
