@@ -39,7 +39,7 @@ def restore(  # noqa: PLR0917 - typer reads them
     """Put a set in the place of a stack's data, which are kept until `--forget`.
 
     The set is written beside the living data and compared with what was dumped; only then the
-    services stop, for about half a minute.
+    services stop, for about a quarter of a minute.
     """
     if sum([verify, beside, back, forget]) > 1:
         raise UserError("one of --verify, --beside, --back and --forget at a time")
