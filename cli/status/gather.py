@@ -62,7 +62,7 @@ def look(name: str, stack: RunningStack, spec: StackSpec, *, core: bool) -> Stac
         up=True,
         **_answers(stack, spec),
     )
-    return status.model_copy(update={"problems": list(_problems(status))})
+    return status.model_copy(update={"problems": list(problems_of(status))})
 
 
 def _answers(stack: RunningStack, spec: StackSpec) -> dict[str, Any]:
@@ -140,7 +140,8 @@ def _databases(stack: RunningStack) -> dict[str, int] | None:
     return {name: size // _MIB for name, size in sizes.items()}
 
 
-def _problems(status: StackStatus) -> Iterator[str]:
+def problems_of(status: StackStatus) -> Iterator[str]:
+    """A sentence for each thing that is wrong with a stack."""
     for service in status.services:
         if service.state != "healthy":
             yield f"{service.service} is {service.state}"

@@ -71,7 +71,7 @@ def _usage(slug: str, service: str, stats: Any, *, connections: int, rate: float
     return Usage(
         stack=slug,
         service=service,
-        cpu_percent=round(_cpu_percent(stats), 1),
+        cpu_percent=round(cpu_percent(stats), 1),
         memory_mb=(memory.get("usage", 0) - cache) // _MIB,
         memory_limit_mb=memory.get("limit", 0) // _MIB,
         disk_mb=sum(each["value"] for each in disk if each["op"].lower() in ("read", "write"))
@@ -81,7 +81,8 @@ def _usage(slug: str, service: str, stats: Any, *, connections: int, rate: float
     )
 
 
-def _cpu_percent(stats: Mapping[str, Any]) -> float:
+def cpu_percent(stats: Mapping[str, Any]) -> float:
+    """Use of processors between two looks, as Docker describes them; 100 is one of them."""
     now, before = stats["cpu_stats"], stats["precpu_stats"]
     of_host = now.get("system_cpu_usage", 0) - before.get("system_cpu_usage", 0)
     own = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
