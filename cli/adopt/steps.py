@@ -23,7 +23,9 @@ def next_steps(
         folder: has a script `keys`, which sets variables to the keys.
     """
     stack, keys = quote(template.slug), quote(str(folder / "keys"))
-    files = join(["--env", str(env), "--compose", str(compose)])
+    other = template.slug != template.variables["TENANT_SLUG"]
+    name = ["--slug", template.slug] if other else []
+    files = join(["--env", str(env), "--compose", str(compose), *name])
     return [
         f"# tenants/{template.slug}.yaml is written. The old apps stop; PostgreSQL goes on, under"
         " another name if the tenant needs its own:",

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from cli.environment import compose_command
+from components.spec import stack_name
 from schema.diagnostics import in_words
 from schema.errors import UserError
 from schema.types import Slug
@@ -36,17 +37,14 @@ class Template:
         variables: of its `.env`, those that the template knows.
         services: as Compose understands them.
         volumes: names on the Docker host, by their name in the Compose file.
+        slug: that the tenant gets.
     """
 
     project: str
     variables: Mapping[str, str]
     services: Mapping[str, Json]
     volumes: Mapping[str, str]
-
-    @property
-    def slug(self) -> str:
-        """Of the tenant."""
-        return self.variables["TENANT_SLUG"]
+    slug: str
 
     @property
     def chat_volume(self) -> str:
@@ -98,12 +96,13 @@ class Template:
         return None
 
 
-def read_template(env: Path, compose: Path) -> Template:
+def read_template(env: Path, compose: Path, *, slug: str = "") -> Template:
     """Read a deployment of the template.
 
     Args:
         env: its `.env`.
         compose: its `docker-compose.yml`.
+        slug: that the tenant gets instead of the template's.
 
     Raises:
         UserError: one cannot be read, or is not of the template; with all that is missing.
@@ -115,9 +114,11 @@ def read_template(env: Path, compose: Path) -> Template:
     service = {"image": "none", "environment": asked}
     variables = _config(env, "-", json.dumps({"services": {"template": service}}))
     config = _config(env, str(compose), "")
+    known = variables["services"]["template"]["environment"]
     template = Template(
         project=str(config["name"]),
-        variables=variables["services"]["template"]["environment"],
+        variables=known,
+        slug=slug or known["TENANT_SLUG"],
         services=config.get("services") or {},
         volumes={
             name: str(volume["name"]) for name, volume in (config.get("volumes") or {}).items()
@@ -138,16 +139,22 @@ def _problems(template: Template, env: Path, compose: Path) -> list[str]:
         for name in SERVICES
         if name not in template.services
     ]
-    return [*empty, *absent, *_slug_problems(template.slug, env)]
+    own = {stack_name(template.slug, service) for service in SERVICES}
+    taken = [
+        f"{compose}: the volume {name} has the name of one of the tenant's own: give the tenant"
+        " another name, by --slug"
+        for name in sorted(own.intersection(template.volumes.values()))
+    ]
+    return [*empty, *absent, *taken, *_slug_problems(template.slug)]
 
 
-def _slug_problems(slug: str, env: Path) -> list[str]:
+def _slug_problems(slug: str) -> list[str]:
     """The name becomes that of files, so it is looked at before any is written."""
     try:
         TypeAdapter(Slug).validate_python(slug)
     except ValidationError as error:
         said = "; ".join(in_words(each) for each in error.errors(include_url=False))
-        return [f"{env}: TENANT_SLUG = {slug!r}: {said}"] if slug else []
+        return [f"TENANT_SLUG, or --slug, is {slug!r}: {said}"] if slug else []
     return []
 
 

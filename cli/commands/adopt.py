@@ -21,12 +21,15 @@ from schema.private_file import write_private
 from tenants.loader import load
 
 
-def adopt(
+def adopt(  # noqa: PLR0917 - typer reads them
     env: Annotated[Path, typer.Option(help="The template's .env")],
     compose: Annotated[Path, typer.Option(help="The template's docker-compose.yml")],
     to: Annotated[
         Path | None, typer.Option(help="Folder for the keys; only you can read it")
     ] = None,
+    slug: Annotated[
+        str, typer.Option(help="Short name of the tenant, if it is not TENANT_SLUG")
+    ] = "",
     data: Annotated[
         bool, typer.Option("--data", help="Move the data into the tenant, which is up")
     ] = False,
@@ -39,7 +42,7 @@ def adopt(
     First it writes the tenant's file and the keys, and prints the commands that follow; with
     `--data` it copies accounts, chats and files. The template's volumes are only read.
     """
-    template = read_template(env, compose)
+    template = read_template(env, compose, slug=slug)
     if data:
         _move(template, images)
     elif to:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cli.adopt.steps import make_room
-from cli.adopt.template import Template
+from cli.adopt.template import SERVICES, Template, read_template
 from cli.adopt.tenant_file import Adopted, adopt_files
 from schema.errors import UserError
 from tenants.loader import load
@@ -48,6 +48,7 @@ def template(folder: Path, *models: dict[str, Any], **changes: Any) -> Template:
     } | changes.pop("services", {})
     return Template(
         project="old",
+        slug="acme",
         variables=VARIABLES | changes,
         services=services,
         volumes={"data": "old_data"},
@@ -159,3 +160,28 @@ def test_data_elsewhere_are_said(tmp_path: Path) -> None:
         _ = there.database
     with pytest.raises(UserError, match="nothing is mounted"):
         _ = there.chat_volume
+
+
+def read(folder: Path, monkeypatch: pytest.MonkeyPatch, volume: str, **options: str) -> Template:
+    """Read files of which Compose says this."""
+    volumes = {"data": {"name": volume}}
+    services: dict[str, Any] = {name: {} for name in SERVICES}
+    answers = iter([
+        {"services": {"template": {"environment": VARIABLES}}},
+        {"name": "old", "services": services, "volumes": volumes},
+    ])  # fmt: skip
+    monkeypatch.setattr("cli.adopt.template._config", lambda *_: next(answers))
+    for name in ("env", "compose"):
+        (folder / name).touch()
+    return read_template(folder / "env", folder / "compose", **options)
+
+
+def test_a_volume_that_the_tenant_would_have_needs_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=r"the volume acme-postgres has the name of .* by --slug"):
+        read(tmp_path, monkeypatch, "acme-postgres")
+    assert read(tmp_path, monkeypatch, "acme-postgres", slug="acme2").slug == "acme2"
+    assert read(tmp_path, monkeypatch, "old_data").slug == "acme"
+    with pytest.raises(UserError, match=r"TENANT_SLUG, or --slug, is '\.\./x'"):
+        read(tmp_path, monkeypatch, "old_data", slug="../x")
