@@ -33,6 +33,8 @@ def logs(  # noqa: PLR0917 - typer reads them
     if service:
         running.existing(service, running=False)
     services = [service] if service else sorted(running.containers)
+    if not services:
+        raise UserError(f"{stack} is not up")
     begin = datetime.now(UTC) - timedelta(seconds=_seconds(since)) if since else None
     mask, pattern = mask_of(running.containers.values()), _pattern(grep)
     lines = (follow_logs if follow else read)(running, services, since=begin, tail=tail)

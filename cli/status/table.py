@@ -50,7 +50,8 @@ def details(stack: StackStatus) -> RenderableType:
     if disk := stack.disk:
         lines.append(f"disk: {disk.used_percent} % used, {disk.free_mb} MiB left")
     problems = [Text(problem, style="red") for problem in stack.problems]
-    return Group(table, *map(Text, lines), *problems or [_FINE])
+    services = [table] if stack.services else []
+    return Group(*services, *map(Text, lines), *problems or [_FINE])
 
 
 def _table(*columns: str) -> Table:

@@ -17,6 +17,7 @@ from cli.deployers.deployer import Deployer
 from cli.environment import docker_address
 from cli.offboard.steps import Offboarding
 from cli.restore.restore import Restore
+from cli.restore.verification import verify
 from cli.running import RunningStack
 from components.labels import TENANT
 from gateway.billing import Billing
@@ -110,6 +111,17 @@ def test_people_and_budgets_come_back(core: tuple[RunningStack, Operator]) -> No
 
     Restore(stack, print).give_back()
     assert "dora@example.com" in operator.people()
+
+
+@pytest.mark.all_only  # as of a tenant, with another service
+@pytest.mark.usefixtures("on_one_way")
+def test_a_set_is_verified_in_a_copy(core: tuple[RunningStack, Operator]) -> None:
+    stack, operator = core
+    before = operator.people()
+    back_up(stack)
+    proven = verify(stack, "latest", print)
+    assert proven
+    assert operator.people() == before
 
 
 @pytest.mark.usefixtures("on_one_way")
