@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,17 +18,25 @@ _BESIDE = ("-wal", "-shm", "-journal")
 def dump(volume: Path, folder: Path, exclude: Sequence[str] = ()) -> dict[str, int]:
     """Copy each database of SQLite below a volume into a folder, and count all files."""
     folder.mkdir()
+    return _measured(_copied(volume, folder, exclude))
+
+
+def _copied(volume: Path, folder: Path, exclude: Sequence[str]) -> Iterator[Path]:
     for path in _walk(volume, exclude):
         if is_sqlite(path):
             copy = folder / path.relative_to(volume)
             copy.parent.mkdir(parents=True, exist_ok=True)
             _copy(path, copy)
-    return measure(volume, exclude)
+        yield path
 
 
-def measure(volume: Path, exclude: Sequence[str] = ()) -> dict[str, int]:
+def measure(volume: Path) -> dict[str, int]:
     """Number of all files of a volume, and their bytes."""
-    sizes = [path.stat().st_size for path in _walk(volume, exclude)]
+    return _measured(_walk(volume, ()))
+
+
+def _measured(paths: Iterable[Path]) -> dict[str, int]:
+    sizes = [path.stat().st_size for path in paths]
     return {"files": len(sizes), "bytes": sum(sizes)}
 
 

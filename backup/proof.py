@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,14 @@ def prove(plan: Plan, set_id: str = "latest") -> str:
     with locked():
         status.change(proof_tried=status.now())
         try:
-            found = _prove(plan, set_id)
+            known = _known(plan)
+            found = _prove(plan, set_id, known)
         except (BackupError, OSError) as error:
             status.change(proof_failure=str(error))
             raise
         finally:
             shutil.rmtree(_PROOF, ignore_errors=True)
-        record(plan, found)
+        _record(found, known)
     return found
 
 
@@ -42,15 +43,21 @@ def record(plan: Plan, set_id: str) -> None:
     Raises:
         BackupError: the repository cannot be read.
     """
-    known = [str(each["short_id"]) for each in Repository(plan).sets()]
+    _record(set_id, _known(plan))
+
+
+def _known(plan: Plan) -> list[str]:
+    return [str(each["short_id"]) for each in Repository(plan).sets()]
+
+
+def _record(set_id: str, known: Sequence[str]) -> None:
     proven = status.load_status().proven | {set_id: status.now()}
     proven = {each: when for each, when in proven.items() if each in known}
     status.change(proof_failure="", proven=proven)
 
 
-def _prove(plan: Plan, set_id: str) -> str:
+def _prove(plan: Plan, set_id: str, known: Sequence[str]) -> str:
     repository = Repository(plan)
-    known = [str(each["short_id"]) for each in repository.sets()]
     if not known:
         raise BackupError("there is no set yet")
     chosen = known[-1] if set_id == "latest" else set_id

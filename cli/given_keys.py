@@ -2,7 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
 from typing import Any
+
+from schema.private_file import write_private
 
 _PROVIDER = "CLOUDFREEDOM_PROVIDER_KEY_"
 _BACKUP = "CLOUDFREEDOM_BACKUP_CREDENTIAL_"
@@ -39,6 +43,12 @@ def variable(path: str) -> str:
     if section:
         return f"{_BACKUP}{name}"
     return next(variable for variable, place in _OTHERS.items() if place == path)
+
+
+def write_keys(path: Path, keys: Mapping[str, str]) -> None:
+    """Write a shell script that only its owner reads, which sets the variable of each key."""
+    lines = (f"export {variable(place)}={quote(key)}\n" for place, key in keys.items())
+    write_private(path, "".join(lines))
 
 
 def nested(keys: Mapping[str, str]) -> dict[str, Any]:

@@ -217,6 +217,11 @@ class RunningStack:
         return output if isinstance(output, bytes) else b""
 
 
+def environment_of(container: Container) -> dict[str, str]:
+    """The plain settings that a container was made with."""
+    return dict(each.partition("=")[::2] for each in container.attrs["Config"]["Env"] or ())
+
+
 def _lines(parts: Iterable[bytes]) -> Iterator[str]:
     rest = b""
     for part in parts:

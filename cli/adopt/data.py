@@ -1,21 +1,20 @@
 """The data of the template's chat, which become those of a tenant that is up."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from docker.models.containers import Container
 from docker.types import Mount
 
-from backup.plan import Plan, Source
+from backup.plan import Source
 from cli.adopt.template import Template
 from cli.container_files import pack
 from cli.restore.exchange import Exchange, Manifest
 from cli.restore.helper import Helper
 from cli.restore.one_off import ENVIRONMENT, backup_image
-from cli.running import RunningStack
-from components.services.backup import FILES, program
-from components.spec import START, script
+from cli.restore.recovery import program_of, reading
+from cli.running import RunningStack, environment_of
 from images.catalog import ImageSource
 from schema.errors import UserError
 
@@ -79,7 +78,7 @@ class OldData:
     def _check_rest(self) -> None:
         """See that nobody writes into the old chat meanwhile."""
         for service in (_CHAT, "litellm"):
-            if found := self._containers(service, running=True):
+            if found := self._running(service):
                 raise UserError(f"{found[0].name} of the template runs: stop it first")
 
     def _check_new(self) -> None:
@@ -100,7 +99,7 @@ class OldData:
                 stack=self.stack,
                 services=[source.service for source in _SOURCES],
                 image=backup_image(self.stack.client, self.images),
-                archives={"/": pack(_program(_SOURCES))},
+                archives={"/": pack(program_of(reading("")))},
                 mounts=[_mount(self.template.chat_volume)],
                 network=f"container:{postgres.id}",
                 environment=[*ENVIRONMENT, *_login(postgres)],
@@ -111,7 +110,7 @@ class OldData:
 
     @property
     def _old_postgres(self) -> Container:
-        found = self._containers("postgres", running=True)
+        found = self._running("postgres")
         if not found:
             raise UserError(
                 f"no container of the service postgres of the project {self.template.project} runs"
@@ -119,10 +118,9 @@ class OldData:
             )
         return found[0]
 
-    def _containers(self, service: str, *, running: bool) -> list[Container]:
+    def _running(self, service: str) -> list[Container]:
         labels = [f"{_PROJECT}={self.template.project}", f"{_SERVICE}={service}"]
-        client = self.stack.client
-        return client.containers.list(all=not running, filters={"label": labels})
+        return self.stack.client.containers.list(filters={"label": labels})
 
 
 def _mount(volume: str) -> Mount:
@@ -133,29 +131,7 @@ def _mount(volume: str) -> Mount:
 
 def _login(postgres: Container) -> list[str]:
     """Variables of PostgreSQL's clients inside the old network, as its image was given them."""
-    given: Mapping[str, str] = dict(
-        each.partition("=")[::2] for each in postgres.attrs["Config"]["Env"]
-    )
+    given = environment_of(postgres)
     user = given.get("POSTGRES_USER", "postgres")
     password = given.get("POSTGRES_PASSWORD", "")
     return ["PGHOST=127.0.0.1", f"PGUSER={user}", f"PGPASSWORD={password}"]
-
-
-def _program(sources: Sequence[Source]) -> dict[str, str]:
-    plan = Plan(
-        slug="",
-        program="",
-        images={},
-        repository="",
-        schedule="",
-        proofs="",
-        keep={},
-        append_only=True,
-        upload_kib=0,
-        sources=sources,
-    )
-    return {
-        START: script("start.sh"),
-        **program(),
-        f"{FILES}/backup.json": json.dumps(asdict(plan)),
-    }

@@ -1,7 +1,6 @@
 """`cloudfreedom adopt`."""
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -11,13 +10,12 @@ from cli.adopt.steps import next_steps
 from cli.adopt.template import Template, read_template
 from cli.adopt.tenant_file import adopt_files
 from cli.environment import ROOT
-from cli.given_keys import variable
+from cli.given_keys import write_keys
 from cli.running import running_stack
 from cli.yaml_io import write_yaml
 from components.stack_config import docker_hosts
 from images.catalog import ImageSource
 from schema.errors import UserError
-from schema.private_file import write_private
 from tenants.loader import load
 
 
@@ -63,8 +61,7 @@ def _write(template: Template, env: Path, compose: Path, folder: Path) -> None:
         file.unlink()
         raise
     folder.mkdir(parents=True, exist_ok=True)
-    exports = (f"export {variable(place)}={quote(key)}\n" for place, key in found.keys.items())
-    write_private(keys, "".join(exports))
+    write_keys(keys, found.keys)
     for remark in found.remarks:
         typer.echo(remark, err=True)
     for line in next_steps(template, found, env=env, compose=compose, folder=folder):

@@ -8,17 +8,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.resources import files as package_files
 from ipaddress import ip_address
 from shlex import quote
-from typing import Any
 
 from docker.models.containers import Container
 
 from cli.doctor.condition import compose_folder, network_problem, past, published, state_problem
+from cli.doctor.inside import probed
 from cli.doctor.outside import Outside, words
 from cli.environment import shown_compose
-from cli.running import RunningStack
+from cli.running import RunningStack, environment_of
 from components.docker.preflight import DockerHostError, survey
 from components.services.backup import NAME as BACKUP
 from components.spec import APPS, DATA, stack_name
@@ -27,7 +26,6 @@ from schema.types import base_url, service_sections
 from tenants.billing import Billing
 from tenants.model import Tenant
 
-_PROBE = package_files("cli.doctor").joinpath("probe.py").read_text(encoding="utf-8")
 _FULL_PERCENT, _LITTLE_BYTES = 95, 2**30
 
 
@@ -159,7 +157,7 @@ class _Examination:
         return Check(what, f"{found['state']}: {found['reason']}" if found["reason"] else "")
 
     def _disk(self, container: Container) -> str:
-        found = self._probed(container, "disk", "/")
+        found = probed(self._stack, container, "disk", "/")
         used, free = int(found.get("used_percent", 0)), int(found.get("free", _LITTLE_BYTES))
         if used < _FULL_PERCENT and free >= _LITTLE_BYTES:
             return ""
@@ -167,15 +165,6 @@ class _Examination:
             f"is full to {used} %, {free // 2**20} MiB are left: `docker system df` there shows"
             " what takes it"
         )
-
-    def _probed(self, container: Container, *arguments: str) -> dict[str, Any]:
-        """Findings of `cli/doctor/probe.py` inside a container."""
-        # Root, because only root may read the secrets of some containers.
-        command = ["python3", "-c", _PROBE, *arguments]
-        try:
-            return dict(json.loads(self._stack.output(container, command)))
-        except ValueError:
-            return {"problem": "is not known: the container does not run what asks for it"}
 
 
 class _CoreExamination(_Examination):
@@ -229,16 +218,16 @@ class _TenantExamination(_Examination):
     def _billing(self, litellm: Container, tenant: Tenant, billing: Billing) -> str:
         url = f"{base_url(billing.url)}{billing.check_path}"
         account = billing.account or f"api@{tenant.slug}"
-        problem = str(self._probed(litellm, "billing", url, tenant.slug, account)["problem"])
+        problem = str(probed(self._stack, litellm, "billing", url, tenant.slug, account)["problem"])
         return self._with_rotation(problem, "refuses the tenant's key")
 
     def _login(self, openwebui: Container, issuer: str) -> Iterator[Check]:
-        found = self._probed(openwebui, "login")
+        found = probed(self._stack, openwebui, "login")
         problem = self._with_rotation(str(found["problem"]), "refuses the client")
         yield Check(f"login at {issuer}", problem)
         url = str(found.get("authorize", ""))
         if url and self._outside.reaches(url):
-            redirect = _environment(openwebui)["OPENID_REDIRECT_URI"]
+            redirect = environment_of(openwebui)["OPENID_REDIRECT_URI"]
             page = url.partition("?")[0]
             yield Check(f"login page at {page}", _login_page(self._outside, url, redirect))
 
@@ -296,7 +285,3 @@ def _login_page(outside: Outside, url: str, redirect: str) -> str:
             f" {chat}; of a core, that is `chat_url` in its file"
         )
     return ""
-
-
-def _environment(container: Container) -> dict[str, str]:
-    return dict(item.partition("=")[::2] for item in container.attrs["Config"]["Env"])

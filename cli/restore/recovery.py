@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from docker import DockerClient
@@ -12,7 +11,7 @@ from docker.types import Mount
 
 from backup.plan import Plan
 from cli.container_files import pack
-from cli.given_keys import variable
+from cli.given_keys import variable, write_keys
 from cli.restore.one_off import ENVIRONMENT, OneOff, backup_image
 from cli.yaml_io import project_name, write_yaml
 from components.compose.secret_file import SecretFile
@@ -23,7 +22,6 @@ from components.spec import SECRETS, START, script, stack_name
 from core.deployment.stack_config import PROJECT as CORE_PROJECT
 from images.catalog import ImageSource
 from schema.errors import UserError
-from schema.private_file import write_private
 
 _REPOSITORY = "/repository"
 _SSH_KEY = "SSH_KEY"
@@ -100,8 +98,7 @@ def recover(
     generated = found["generated"].items()
     secrets.take({stack_name(found["slug"], name): value for name, value in generated})
     secrets.save()
-    given = {path: (variable(path), key) for path, key in found["given"].items()}
-    write_private(keys, "".join(f"export {name}={quote(key)}\n" for name, key in given.values()))
+    write_keys(keys, found["given"])
     settings = {f"{project}:{key}": _said(value) for key, value in found["config"].items()}
     write_yaml(config, {"config": settings})
     file.write_text(found["file"], encoding="utf-8")
@@ -112,7 +109,7 @@ def recover(
         file=file,
         config=config,
         keys=keys,
-        variables={path: name for path, (name, _) in given.items()},
+        variables={path: variable(path) for path in found["given"]},
     )
 
 
@@ -150,9 +147,7 @@ def archive_for(plan: Plan, place: Place, **secrets: str) -> bytes:
     others = {name: key for name, key in place.credentials.items() if name != _SSH_KEY}
     return pack(
         {
-            START: script("start.sh"),
-            **program(),
-            f"{FILES}/backup.json": json.dumps(asdict(plan)),
+            **program_of(plan),
             f"{FILES}/known_hosts": place.known_hosts,
             f"{SECRETS}/backup-password": place.password,
             f"{SECRETS}/ssh-key": place.credentials.get(_SSH_KEY, ""),
@@ -160,6 +155,15 @@ def archive_for(plan: Plan, place: Place, **secrets: str) -> bytes:
             **{f"{SECRETS}/env/{name}": key for name, key in others.items()},
         }
     )
+
+
+def program_of(plan: Plan) -> dict[str, str]:
+    """The program of a backup's container with its plan, by path."""
+    return {
+        START: script("start.sh"),
+        **program(),
+        f"{FILES}/backup.json": json.dumps(asdict(plan)),
+    }
 
 
 def reading(repository: str) -> Plan:

@@ -8,7 +8,7 @@ from functools import cached_property
 from backup.plan import PLAN, Plan, Source, plan_of
 from cli.container_files import read_files
 from cli.restore.exchange import Exchange, Manifest
-from cli.restore.helper import helper_of
+from cli.restore.helper import Helper, helper_of
 from cli.running import RunningStack
 from components.services.backup import NAME as BACKUP
 from schema.errors import UserError
@@ -49,13 +49,15 @@ class Restore:
         Raises:
             UserError: it did not work; the living data are as they were.
         """
-        manifest = self._exchange.replace(lambda: self._fetch(set_id))
+        exchange = self._exchange
+        manifest = exchange.replace(lambda: self._fetch(exchange.helper, set_id))
         self.report(f"The set {manifest['id']} of {manifest['made']} is in place")
         return str(manifest["id"])
 
     def beside(self, set_id: str) -> list[str]:
         """Write a set beside the living data; see `Exchange.beside`."""
-        return self._exchange.beside(lambda: self._fetch(set_id))
+        exchange = self._exchange
+        return exchange.beside(lambda: self._fetch(exchange.helper, set_id))
 
     def give_back(self) -> None:
         """See `Exchange.give_back`."""
@@ -65,8 +67,8 @@ class Restore:
         """See `Exchange.forget`."""
         self._exchange.forget()
 
-    def _fetch(self, set_id: str) -> Manifest:
-        fetched = self._exchange.helper.run("fetch", set_id, *self.services)
+    def _fetch(self, helper: Helper, set_id: str) -> Manifest:
+        fetched = helper.run("fetch", set_id, *self.services)
         manifest: Manifest = json.loads(fetched)
         if manifest["slug"] != self._source.slug:
             raise UserError(f"the set is of {manifest['slug']}, not of {self._source.slug}")

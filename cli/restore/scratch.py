@@ -8,9 +8,9 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import Mount
 
-from cli.running import RunningStack
+from cli.running import RunningStack, environment_of
 from components.labels import TENANT, container_labels, labels
-from components.spec import DATA, stack_name
+from components.spec import DATA, NetworkSpec, stack_name
 from schema.errors import UserError
 
 # No tenant and no core may have a dot in its slug.
@@ -62,11 +62,9 @@ def scratch_copy(
 def _make(
     stack: RunningStack, copy: RunningStack, services: Sequence[str], environment: Mapping[str, str]
 ) -> None:
-    network = stack_name(copy.slug, DATA)
-    # Without the address its host would be reached from it.
-    options = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+    network, spec = stack_name(copy.slug, DATA), NetworkSpec(name=DATA, internal=True)
     copy.client.networks.create(
-        network, "bridge", options, internal=True, labels=labels(copy.slug, DATA)
+        network, "bridge", spec.options, internal=spec.internal, labels=labels(copy.slug, DATA)
     )
     for service in services:
         _make_container(stack.existing(service), copy, service, network, environment)
@@ -90,7 +88,7 @@ def _make_container(
         config["Cmd"],
         name=name,
         entrypoint=config["Entrypoint"],
-        environment=dict(each.partition("=")[::2] for each in config["Env"]) | dict(environment),
+        environment=environment_of(source) | dict(environment),
         user=config["User"],
         healthcheck=config["Healthcheck"],
         labels=container_labels(copy.slug, service),

@@ -10,6 +10,7 @@ from docker.models.containers import Container
 
 from cli.container_files import read_files
 from cli.doctor.condition import published
+from cli.running import environment_of
 from cli.status.model import Difference
 from components.spec import ServiceSpec, StackSpec
 
@@ -27,7 +28,7 @@ def drift(stack: StackSpec, service: ServiceSpec, container: Container) -> list[
     """
     return [
         *_image(container.client, service, container),
-        *_settings(stack, service, container.attrs),
+        *_settings(stack, service, container),
         *_ports(service, container),
         *_files(service, container),
     ]
@@ -54,11 +55,10 @@ def image_name(container: Container) -> str:
     return str(image.tags[0]) if image and image.tags else name[:19]
 
 
-def _settings(
-    stack: StackSpec, service: ServiceSpec, found: Mapping[str, Any]
-) -> Iterator[Difference]:
+def _settings(stack: StackSpec, service: ServiceSpec, container: Container) -> Iterator[Difference]:
+    found = container.attrs
     config, host = found["Config"], found["HostConfig"]
-    has = dict(each.partition("=")[::2] for each in config["Env"] or ())
+    has = environment_of(container)
     mounts = {each["Destination"]: each.get("Name") or each["Source"] for each in found["Mounts"]}
     pairs: dict[str, tuple[Any, Any]] = {
         "command": (service.arguments, config["Cmd"]),
